@@ -242,3 +242,121 @@ def test_a_callback_of_a_config_file_tells_the_metric(program_of, tmp_path, monk
     found = find_metric_of_program(program_of(text, files), args)
 
     assert (found.name, found.mode, found.origin) == expected
+
+
+HYDRA_SETTING = """
+import hydra
+
+@hydra.main(config_path="conf", config_name="config", version_base=None)
+def main(cfg):
+    ModelCheckpoint(monitor=cfg.train.monitor_metric, mode=cfg.train.monitor_metric_mode)
+"""
+FILE_SETTING = """
+import argparse
+
+import yaml
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--config", default="c.yaml")
+args = parser.parse_args()
+with open(args.config) as f:
+    config = yaml.safe_load(f)
+EarlyStopping(monitor=config["METRIC"]["name"])
+"""
+ARGPARSE_SETTING = """
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--checkpoint_monitor", default="val_x")
+parser.add_argument("--goal", default="max")
+cfg = parser.parse_args()
+ModelCheckpoint(monitor=cfg.checkpoint_monitor, mode=cfg.goal)
+"""
+CLI_SETTING = """
+class Cli(LightningCLI):
+    def add_arguments_to_parser(self, parser):
+        parser.add_lightning_class_args(ModelCheckpoint, "best")
+        parser.set_defaults({"best.monitor": "val_x", "best.mode": "max"})
+"""
+SETTINGS = {
+    "hydra's": (
+        HYDRA_SETTING,
+        {
+            "conf/config.yaml": "train: {monitor_metric: val_x, monitor_metric_mode: max}\nold: {monitor_metric: val_y}\n"
+        },
+        (),
+        ("val_x", "max", "ModelCheckpoint, train.py:5"),
+    ),
+    "hydra's, as the command line says": (
+        HYDRA_SETTING,
+        {"conf/config.yaml": "train: {monitor_metric: val_x, monitor_metric_mode: max}\n"},
+        ("train.monitor_metric=val_y",),
+        ("val_y", "max", "ModelCheckpoint, train.py:5"),
+    ),
+    "a config file's": (
+        FILE_SETTING,
+        {"c.yaml": "METRIC: {name: validation/mae}\nname: a run\n"},
+        (),
+        ("validation/mae", "min", "EarlyStopping, train.py:10"),
+    ),
+    "a config file's, by get": (
+        FILE_SETTING.replace('config["METRIC"]["name"]', 'config["METRIC"].get("name", "val_loss")'),
+        {"c.yaml": "METRIC: {name: val_acc}\n"},
+        (),
+        ("val_acc", "max", "EarlyStopping, train.py:10"),
+    ),
+    "an option's": (ARGPARSE_SETTING, {}, (), ("val_x", "max", "ModelCheckpoint, train.py:7")),
+    "an option's, as the command line says": (
+        ARGPARSE_SETTING,
+        {},
+        ("--checkpoint_monitor", "val_y"),
+        ("val_y", "max", "ModelCheckpoint, train.py:7"),
+    ),
+    "a constant's of a class": (
+        (
+            "class Config:\n    monitor = 'val_x'\n    mode = 'max'\n"
+            "cfg = Config()\nModelCheckpoint(monitor=cfg.monitor, mode=cfg.mode)\n"
+        ),
+        {},
+        (),
+        ("val_x", "max", "ModelCheckpoint, train.py:5"),
+    ),
+    "a LightningCLI's default": (CLI_SETTING, {}, (), ("val_x", "max", "ModelCheckpoint, train.py:3")),
+    "of two that differ": (
+        FILE_SETTING.replace('config["METRIC"]["name"]', "monitor") + logging('self.log("val_loss", 1)'),
+        {"c.yaml": "a: {monitor: val_x}\nb: {monitor: val_y}\n"},
+        (),
+        ("val_loss", "min", "logged in train.py:13"),
+    ),
+    "that is an interpolation": (
+        FILE_SETTING + logging('self.log("val_loss", 1)'),
+        {"c.yaml": 'METRIC: {name: "${other}"}\n'},
+        (),
+        ("val_loss", "min", "logged in train.py:13"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "files", "args", "expected"), SETTINGS.values(), ids=SETTINGS)
+def test_a_setting_that_a_callback_monitors_tells_the_metric(
+    program_of, tmp_path, monkeypatch, text, files, args, expected
+):
+    monkeypatch.chdir(tmp_path)
+
+    found = find_metric_of_program(program_of(text.lstrip(), files), args)
+
+    assert (found.name, found.mode, found.origin) == expected
+
+
+def test_a_counter_that_is_logged_is_no_metric(tmp_path):
+    text = logging('self.log_dict({self.name: 1, "step": 2, "epoch": 3})')
+
+    assert metric_of(tmp_path, text) is None
+
+
+def test_a_part_of_a_loss_stands_behind_the_whole(tmp_path):
+    text = logging('self.log("val_kl_loss", 1)', 'self.log("val_recon_loss", 1)', 'self.log("val_loss", 1)')
+
+    found = metric_of(tmp_path, text)
+
+    assert (found.name, found.others) == ("val_loss", ("val_kl_loss", "val_recon_loss"))

@@ -3,7 +3,7 @@
 import pytest
 
 from tune.promotion.program import find_program
-from tune.promotion.program_kind import shape_of, trains_at_import
+from tune.promotion.program_kind import defines_settings_alone, shape_of, trains_at_import
 from tune.space.space import Script, System
 
 HEAD = "import pytorch_lightning as pl\n"
@@ -153,3 +153,21 @@ def test_whether_importing_a_program_trains(tmp_path, text, trains):
     (tmp_path / "p.py").write_text(text)
 
     assert trains_at_import(find_program(tmp_path / "p.py")) is trains
+
+
+SETTINGS_OR_NOT = {
+    "values alone": ("import net\nLR = 1e-3\nDEVICE = pick(LR)\n", True),
+    "a LightningCLI of another module": ("import net\nimport a.cli as c\ncli = c.LightningCLI(net.Net)\n", False),
+    "a result of a training": (
+        "import net\ndef train():\n    t = net.pl.Trainer()\n    t.fit(net.Net())\n    return 1\nbest = train()\n",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "alone"), SETTINGS_OR_NOT.values(), ids=SETTINGS_OR_NOT)
+def test_a_program_that_trains_in_an_assignment_is_no_module_of_settings(tmp_path, text, alone):
+    (tmp_path / "net.py").write_text(NET)
+    (tmp_path / "p.py").write_text(text)
+
+    assert defines_settings_alone(find_program(tmp_path / "p.py")) is alone

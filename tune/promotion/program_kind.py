@@ -10,7 +10,7 @@ from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol, Variable, project_of
 from tune.promotion.find.scan import is_main_guard
 from tune.promotion.find.signatures import signature_of
-from tune.promotion.options.declared_options import find_options
+from tune.promotion.options.declared_options import find_options, is_lightning_cli
 from tune.promotion.options.option import OptionParser
 from tune.promotion.program import Program, decode_source
 from tune.space.space import Script, Shape, System
@@ -256,8 +256,11 @@ def system_of(program: Program) -> System:
 def defines_settings_alone(program: Program) -> bool:
     """Tell whether a program holds values for others: it neither does anything nor has a class or data to train."""
     project = project_of(program)
-    classes = any(isinstance(node, ast.ClassDef) and node.bases for node in project.main.source.tree.body)
-    return not (does_something(project) or classes or _find_models(project) or _has_data(project, []))
+    main = project.main
+    classes = any(isinstance(node, ast.ClassDef) and node.bases for node in main.source.tree.body)
+    builds_cli = any(is_lightning_cli(called, main, project) for called in main.calls)  # it trains where it is built
+    trains = does_something(project) or builds_cli or bool(find_fits(project, as_main=True))
+    return not (trains or classes or _find_models(project) or _has_data(project, []))
 
 
 def trains_at_import(program: Program) -> bool:

@@ -1,14 +1,26 @@
 """The metric of a program: what a callback monitors, in its source or a config file, else what it logs."""
 
+import ast
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from tune.promotion.configs.config_file import read_mapping, read_values
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import read_config_files
-from tune.promotion.find.metric import CALLBACKS, COUNTERS, Metric, find_metric, mode_of_callback
+from tune.promotion.find.literals import evaluate_literal
+from tune.promotion.find.metric import CALLBACKS, COUNTERS, Metric, SettingKeys, find_metric, mode_of_callback
+from tune.promotion.find.module_scan import dotted_path
+from tune.promotion.find.project import project_of
+from tune.promotion.find_constants import find_all
+from tune.promotion.options.declared_options import find_options
+from tune.promotion.options.option_values import value_in_force
+from tune.promotion.options.parser_defaults import changed_defaults
 from tune.promotion.program import Program
 from tune.space.yaml_document import Keys
 
@@ -20,15 +32,75 @@ CLASS_KEYS = ("class_path", "_target_")
 
 def find_metric_of_program(program: Program, args: Sequence[str]) -> Metric | None:
     """Return the metric that the source, or a config that ``args`` and the source name, tells; None: neither does."""
-    logged = find_metric(program)
+    texts = _SettingTexts(program, args)
+    logged = find_metric(program, texts.find_text)
     if logged is not None and logged.origin.startswith(CALLBACKS):
         return logged
-    found = [*_find_in_hydra(program, args), *_find_in_files(program, args)]
+    found = [
+        *_find_in_hydra(program, args),
+        *_find_in_files(program, args),
+        *_find_in_parser(program, texts),
+    ]
     first = next((each for name in CALLBACKS for each in found if each.origin.startswith(name)), None)
     if first is None or logged is None:
         return first or logged
     others = tuple(name for name in (logged.name, *logged.others) if name != first.name)
     return replace(first, others=others)
+
+
+class _SettingTexts:
+    """The texts that a program's options, config files and constants hold, by their keys."""
+
+    def __init__(self, program: Program, args: Sequence[str]) -> None:
+        self._program = program
+        self._args = args
+
+    @cached_property
+    def by_dest(self) -> Mapping[str, str]:
+        """What options and values of config files hold, by their names in what the parser returns; the last counts."""
+        options = find_options(self._program, self._args)
+        values = {option.dest: value_in_force(option, self._program, self._args) for option in options}
+        return {dest: text for dest, text in values.items() if isinstance(text, str) and "${" not in text}
+
+    def find_text(self, keys: SettingKeys) -> str | None:
+        """Return what the setting holds that agrees with the most of the last keys; None where two differ."""
+        constants = (
+            (name, constant.value)
+            for constant in find_all(self._program).constants
+            for name in constant.names
+            if isinstance(constant.value, str)
+        )
+        for held in (self.by_dest.items(), constants):
+            agreeing: dict[tuple[int, bool], set[str]] = defaultdict(set)
+            for name, text in held:
+                agreeing[_count_agreeing(tuple(re.findall(r"\w+", name)), keys)].add(text)
+            most = max(agreeing, default=(0, False))
+            if most[0]:
+                return next(iter(agreeing[most])) if len(agreeing[most]) == 1 else None
+        return None
+
+
+def _count_agreeing(parts: SettingKeys, keys: SettingKeys) -> tuple[int, bool]:
+    """Return how many of the last keys are the same, and whether these are all parts of a name."""
+    n = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(reversed(parts), reversed(keys), strict=False)))
+    return n, n == len(parts)
+
+
+def _find_in_parser(program: Program, texts: _SettingTexts) -> Iterator[Metric]:
+    """Yield what callbacks monitor that a LightningCLI takes options for, by the defaults that the program sets."""
+    project = project_of(program)
+    defaults = changed_defaults(project).values
+    for survey in project.surveys.values():
+        for called in survey.calls:
+            match called.node:
+                case ast.Call(func=ast.Attribute(attr="add_lightning_class_args"), args=[made, key, *_]):
+                    name, callback = evaluate_literal(key), (dotted_path(made) or "").rpartition(".")[2]
+                    held = {
+                        part: texts.by_dest.get(f"{name}.{part}", defaults.get(f"{name}.{part}"))
+                        for part in ("monitor", "mode")
+                    }
+                    place = survey.place_of_line(called.node.lineno)
+                    yield from _metric_of_callback({**held, "class_path": callback}, place)
 
 
 def _find_in_hydra(program: Program, args: Sequence[str]) -> Iterator[Metric]:

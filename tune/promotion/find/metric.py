@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,6 +14,10 @@ from tune.promotion.program import Program
 
 Mode = Literal["min", "max"]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+SettingKeys = tuple[str, ...]
+FindText = Callable[[SettingKeys], str | None]
+"""Returns the text of a setting by the keys that a program reads it with: ``cfg, train, monitor`` of
+``cfg.train.monitor``; None where it is none, or not certain."""
 
 CALLBACKS = ("ModelCheckpoint", "EarlyStopping")
 """Those that monitor a metric, the first counts most."""
@@ -66,11 +70,14 @@ class Metric:
     """Where it may be another one as well, all of them: losses of a GAN, or what callbacks in two arms monitor."""
 
 
-def find_metric(program: Program) -> Metric | None:
-    """Return the metric that the source names; None where only running the program can tell."""
+def find_metric(program: Program, find_text: FindText = lambda keys: None) -> Metric | None:
+    """Return the metric that the source names; None where only running the program can tell.
+
+    ``find_text`` tells what stands in the program's config files and on its command line.
+    """
     project = project_of(program)
-    tags = dict(_find_logged_tags(project))
-    monitored = _find_monitored(project)
+    tags = {tag: place for tag, place in _find_logged_tags(project) if tag not in COUNTERS}
+    monitored = _find_monitored(project, find_text)
     if monitored is not None:
         return replace(monitored, others=tuple(tag for tag in tags if tag != monitored.name))
     if not tags:
@@ -91,7 +98,7 @@ def choose_of_logged(tags: Sequence[str], origin: str) -> Metric:
     rivals: tuple[str, ...] = ()
     if not judged and mode_of(name) == "min":
         losses = [tag for tag in tags if mode_of(tag) == "min" and not tag.endswith(BY_STEP)]
-        whole = [tag for tag in losses if _words_of(tag) - STAGES == {"loss"}]
+        whole = [tag for tag in losses if _is_whole_loss(tag)]
         name = whole[0] if whole else name
         distinct = {frozenset(_words_of(tag) - STAGES): tag for tag in losses}
         rivals = () if whole or len(distinct) < 2 else tuple(distinct.values())
@@ -102,12 +109,17 @@ def choose_of_logged(tags: Sequence[str], origin: str) -> Metric:
 def select_preferred_tag(tags: Iterable[str]) -> str:
     """Return the first tag of which more is better, else the first of which less is, else the first.
 
-    What is logged at each step comes behind what is logged of an epoch.
+    What is logged at each step comes behind what is logged of an epoch, and a part of a loss behind the whole.
     """
     by_mode: dict[Mode | None, str] = {}
-    for tag in sorted(tags, key=lambda tag: tag.endswith(BY_STEP)):
+    for tag in sorted(tags, key=lambda tag: (tag.endswith(BY_STEP), not _is_whole_loss(tag))):
         by_mode.setdefault(mode_of(tag), tag)
     return next(by_mode[mode] for mode in ("max", "min", None) if mode in by_mode)
+
+
+def _is_whole_loss(tag: str) -> bool:
+    """Tell ``val_loss`` of ``val_kl_loss``, which is one part of it."""
+    return {word for word in _words_of(tag) - STAGES if not JUDGED.fullmatch(word)} == {"loss"}
 
 
 def _words_of(tag: str) -> set[str]:
@@ -130,13 +142,13 @@ def mode_of_callback(name: str, told: object, *, is_given: bool) -> Mode | None:
     return mode_of(name) or (None if is_given else "min")  # Lightning's default, but for a name that says otherwise
 
 
-def _find_monitored(project: Project) -> Metric | None:
+def _find_monitored(project: Project, find_text: FindText) -> Metric | None:
     """Return what the first callback monitors; its rivals are what others of its kind monitor in other arms."""
     found = [
         (metric, called.scope)
         for survey in project.surveys.values()
         for called in survey.calls
-        if (metric := _of_callback(called, survey)) is not None
+        if (metric := _of_callback(called, survey, find_text)) is not None
     ]
     for callback in CALLBACKS:
         alike = [each for each in found if each[0].origin.startswith(callback)]
@@ -154,7 +166,7 @@ def _are_exclusive(one: Scope, other: Scope) -> bool:
     return any(arms.get(statement, arm) != arm for statement, arm in other.branch)
 
 
-def _of_callback(called: CallSite, survey: ModuleScan) -> Metric | None:
+def _of_callback(called: CallSite, survey: ModuleScan, find_text: FindText) -> Metric | None:
     callback = (dotted_path(called.node.func) or "").rpartition(".")[2]
     if callback not in CALLBACKS:
         return None
@@ -163,11 +175,28 @@ def _of_callback(called: CallSite, survey: ModuleScan) -> Metric | None:
     }
     if callback == "EarlyStopping" and called.node.args:
         given.setdefault("monitor", called.node.args[0])
-    name = _evaluate_text(given.get("monitor"), {}, survey)
+    name, told = (
+        _evaluate_text(given.get(key), {}, survey) or find_text(_keys_of(given.get(key))) for key in ("monitor", "mode")
+    )
     if name is None or name in COUNTERS:
         return None
-    mode = mode_of_callback(name, _evaluate_text(given.get("mode"), {}, survey), is_given="mode" in given)
+    mode = mode_of_callback(name, told, is_given="mode" in given)
     return Metric(name=name, mode=mode, origin=f"{callback}, {survey.place_of_line(called.node.lineno)}")
+
+
+def _keys_of(node: ast.expr | None) -> SettingKeys:
+    """Return the keys by which an expression reads a setting: attributes, subscripts and ``get``."""
+    match node:
+        case ast.Name(id=name):
+            return (name,)
+        case ast.Attribute(value=inner, attr=key):
+            return (*_keys_of(inner), key)
+        case ast.Subscript(value=inner, slice=ast.Constant(value=str(key))):
+            return (*_keys_of(inner), key)
+        case ast.Call(func=ast.Attribute(value=inner, attr="get"), args=[ast.Constant(value=str(key)), *_]):
+            return (*_keys_of(inner), key)
+        case _:
+            return ()
 
 
 def _find_keyword_values(keyword: ast.keyword, called: CallSite, survey: ModuleScan) -> Iterator[tuple[str, ast.expr]]:
