@@ -78,6 +78,15 @@ def test_compose_config_returns_a_value_and_its_place(program_of, args, dest, va
     assert (str(composed.places[dest]) if dest in composed.places else None) == place
 
 
+def test_what_two_stars_pass_to_hydra_main_is_read(program_of):
+    given = 'GIVEN = {"version_base": "1.3", "config_path": str(root / "configs"), "config_name": "train.yaml"}\n'
+    decorator = '@hydra.main(version_base="1.3", config_path="../configs", config_name="train.yaml")'
+    assert decorator in MAIN
+    program = program_of(MAIN.replace(decorator, f"{given}@hydra.main(**GIVEN)"), CONFIGS, "src/train.py")
+
+    assert compose_config(program, []).values["seed"] == 12
+
+
 FOLDERS = {
     "a path": 'str(root / "configs")',
     "a path of parts": 'root.joinpath("configs")',

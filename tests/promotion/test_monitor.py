@@ -281,9 +281,7 @@ class Cli(LightningCLI):
 SETTINGS = {
     "hydra's": (
         HYDRA_SETTING,
-        {
-            "conf/config.yaml": "train: {monitor_metric: val_x, monitor_metric_mode: max}\nold: {monitor_metric: val_y}\n"
-        },
+        {"conf/config.yaml": "train: {monitor_metric: val_x, monitor_metric_mode: max}\nx: {monitor_metric: y}\n"},
         (),
         ("val_x", "max", "ModelCheckpoint, train.py:5"),
     ),

@@ -6,6 +6,7 @@ import pytest
 
 from tune.promotion.find_constants import find_all, shortest_names
 from tune.promotion.options.declared_options import find_options
+from tune.promotion.options.option_values import option_in_force
 from tune.promotion.rank_constants import ConstantRanking
 
 HEAD = (
@@ -212,7 +213,8 @@ def test_a_width_that_another_literal_has_to_fit_is_not_promising_and_says_so(pr
         else (f"the input of another layer has to fit it ({place}): give both one name, and search that",)
     )
     assert (width.bound_to, width.warnings) == (place, told)
-    assert ConstantRanking(program).is_promising(width) is (place is None)
+    is_output = "class B" in text  # what another class takes, or a loss: no search varies it
+    assert ConstantRanking(program).is_promising(width) is (place is None and not is_output)
 
 
 NETS = {
@@ -334,3 +336,100 @@ def test_the_width_of_a_bar_is_not_promising(program_of):
     text = "def draw(axes):\n    width = 0.2\n    axes.bar(1, 2, width)\ndraw(os)\nWIDTH_FACTOR = 0.5\nprint(WIDTH_FACTOR)\n"
 
     assert promising(program_of(HEAD + text)) == ["WIDTH_FACTOR"]
+
+
+PASSED_ON = {
+    "a key of a config file": (
+        ("import yaml\ncfg = yaml.safe_load(open('c.yaml'))\n"
+        "class Net(pl.LightningModule):\n    def __init__(self, lr=1e-3, gamma=0.5): self.lr, self.g = lr, gamma\n"
+        "Net(lr=cfg['optim']['lr'], gamma=0.5)\n"),
+        ["optim.lr=", "Net.gamma"],
+    ),
+    "an option, or another value": (
+        ("p = argparse.ArgumentParser()\np.add_argument('--batch_size', type=int)\na = vars(p.parse_args())\n"
+        "class Data(pl.LightningDataModule):\n    def __init__(self, batch_size=3): self.b = batch_size\n"
+        "Data(batch_size=a['batch_size'] if a['batch_size'] is not None else 8)\n"),
+        ["--batch_size"],
+    ),
+    "a constant": ("class C:\n    hidden = 64\nclass Net(nn.Module):\n    def __init__(self, hidden): self.h = hidden\nc = C()\nNet(hidden=c.hidden)\n", ["C.hidden"]),
+    "none that is known": ("class Net(nn.Module):\n    def __init__(self, hidden=3): self.h = hidden\nNet(hidden=os.environ.hidden)\n", ["Net.hidden"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "names"), PASSED_ON.values(), ids=PASSED_ON)
+def test_a_value_that_is_read_from_a_setting_is_searched_there(program_of, monkeypatch, tmp_path, text, names):
+    program = program_of(HEAD + text, {"c.yaml": "optim: {lr: 0.1}\n"})
+    monkeypatch.chdir(tmp_path)
+
+    assert promising(program) == names
+
+
+HYDRA = (
+    "import hydra\n@hydra.main(config_path='conf', config_name='config', version_base=None)\n"
+    "def main(cfg): hydra.utils.instantiate(cfg.model)\nmain()\n"
+)
+CONFIGS = {
+    "conf/config.yaml": "defaults: [optim: default, size: small]\nmodel: {_target_: nets.A, a_width: 16}\n"
+    "loaders: {train: {batch_size: 8}, val: {batch_size: 9}}\nbatch_size: {train: 4, val: 5}\n"
+    "num_workers: {train: 4, val: 5}\n",
+    "conf/optim/default.yaml": "lr: 0.1\n",
+    "conf/size/small.yaml": "depth: 3\n",
+    "conf/other.yaml": "model: {_target_: nets.B}\n",
+}
+
+
+def test_of_hydras_configs_those_of_other_runs_of_evaluation_and_of_the_machine_are_not_promising(
+    program_of, monkeypatch, tmp_path
+):
+    program = program_of(HEAD + HYDRA, {**NETS, **CONFIGS})
+    monkeypatch.chdir(tmp_path)
+
+    assert promising(program) == [
+        "optim.lr=",
+        "loaders.train.batch_size=",
+        "batch_size.train=",
+        "size.depth=",
+        "model.a_width=",
+    ]
+
+
+OTHER_NUMBERS = {
+    "an axis": "def mean(x, dim=0, dims=(0, 1)): print(x, dim, dims)\nmean(3)\n",
+    "outputs": "class Net(nn.Module):\n    def __init__(self, n_out=7, out_dim=9): nn.Linear(3, n_out); nn.Linear(3, out_dim)\nNet()\n",
+    "the last layer of a class": "class Net(nn.Module):\n    def __init__(self, x):\n        self.a = nn.Linear(x, x)\n        self.b = nn.Linear(x, 10)\nNet(os)\n",
+    "the size of an image": "class Net(nn.Module):\n    def __init__(self, width=32, height=32): self.x = torch.zeros(width, height)\nNet()\n",
+    "a learning rate that a scheduler sets": "optim.SGD([], lr=0)\n",
+    "a name of a key": "key_mapping = {'loss_function': 'loss'}\nprint(key_mapping['loss_function'])\n",
+}
+
+
+@pytest.mark.parametrize("text", OTHER_NUMBERS.values(), ids=OTHER_NUMBERS)
+def test_a_number_that_no_search_would_begin_with_is_not_promising(program_of, text):
+    assert promising(program_of(f"{HEAD}LR = 1\nprint(LR)\n{text}")) == ["LR"]
+
+
+def test_what_a_function_passes_on_with_two_stars_is_promising(program_of):
+    text = (
+        "class Net(nn.Module):\n    def __init__(self, model_dim, warmup): self.d, self.w = model_dim, warmup\n"
+        "def train(**settings): Net(**settings)\ntrain(model_dim=32, warmup=50)\n"
+    )
+
+    assert promising(program_of(HEAD + text)) == ["train.model_dim", "train.warmup"]
+
+
+def test_an_option_of_a_lightning_cli_is_named_by_its_option_where_a_config_file_gives_its_value(
+    program_of, monkeypatch, tmp_path
+):
+    text = (
+        "from pytorch_lightning.cli import LightningCLI\n"
+        "class Net(pl.LightningModule):\n    def __init__(self, lr: float = 1e-3): self.lr = lr\n"
+        "PATHS = ['c.yaml']\nLightningCLI(Net)\n"
+    )
+    program = program_of(HEAD + text, {"c.yaml": "model: {lr: 0.1}\n"})
+    monkeypatch.chdir(tmp_path)
+    args = ("--config", "c.yaml")
+    options = [option_in_force(each, program, args, "--args") for each in find_options(program, args)]
+    ranking = ConstantRanking(program, options)
+
+    found = [*find_all(program).constants, *options]
+    assert [each.name for each in found if ranking.rank_of(each) is not None] == ["--model.lr"]

@@ -1,12 +1,14 @@
 """Which constants are worth a search, and which of them first: by their names, and by what takes them."""
 
+import ast
 import enum
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 
-from tune.promotion.configs.set_elsewhere import SetElsewhere
+from tune.promotion.configs.set_elsewhere import SetElsewhere, is_group_of_one
 from tune.promotion.constant import Constant, ConstantKind, Site, Span
+from tune.promotion.find.layer_widths import find_last_width
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find.metric import find_unjudged_modules
 from tune.promotion.find.project import project_of
@@ -41,21 +43,8 @@ NEVER = (
     frozenset({"seed", "random", "workers", "worker", "verbose", "log", "logs", "every", "device", "devices", "gpus"})
     | frozenset({"path", "dir", "root", "folder", "file", "name", "version", "port", "host", "project", "checkpoint"})
     | frozenset({"classes", "labels", "input", "output", "in", "vocab", "precision", "accelerator", "nodes", "threads"})
-    | frozenset(
-        {
-            "prefetch",
-            "interval",
-            "save",
-            "top",
-            "eps",
-            "epsilon",
-            "num_sanity_val_steps",
-            "image",
-            "img",
-            "pixels",
-            "crop",
-        }
-    )
+    | frozenset({"prefetch", "interval", "save", "top", "eps", "epsilon", "image", "img", "pixels", "crop", "axis"})
+    | frozenset({"num_sanity_val_steps"})
 )
 """Words of names that no search varies: of the machine, the data and the output."""
 
@@ -73,7 +62,7 @@ WORDS: tuple[tuple[Rank, frozenset[str]], ...] = (
         | frozenset(
             {"schedule", "scheduler", "clip", "smoothing", "temperature", "margin", "optimizer", "optim", "opt"}
         )
-        | frozenset({"activation", "act", "accumulate", "accumulation", "ema", "loss"}),
+        | frozenset({"activation", "act", "accumulate", "accumulation", "ema", "loss", "tau"}),
     ),
     (Rank.WEIGHT_DECAY, frozenset({"wd", "l2"})),
     (Rank.LEARNING_RATE, frozenset({"lr", "lrs"})),
@@ -93,6 +82,7 @@ PAIRS: tuple[tuple[Rank, frozenset[str]], ...] = (
     (Rank.SCHEDULE, frozenset({"step", "size"})),
     (Rank.SCHEDULE, frozenset({"lr", "decay"})),
     (Rank.SCHEDULE, frozenset({"min", "lr"})),
+    (Rank.SCHEDULE, frozenset({"lr", "milestones"})),
     (Rank.LEARNING_RATE, frozenset({"learning", "rate"})),
     (Rank.LEARNING_RATE, frozenset({"learn", "rate"})),
     (Rank.BATCH_SIZE, frozenset({"batch", "size"})),
@@ -121,6 +111,11 @@ RECEIVERS: tuple[tuple[Rank, str, str], ...] = (
 
 BY_ITS_CALLEE = frozenset({Rank.WIDTH, Rank.SCHEDULE})
 """Kinds whose words, such as ``dim``, say nothing in a call of an unknown function: ``argmax.dim``."""
+
+WIDTHS_OF_LAYERS = frozenset({"channels", "filters", "features", "planes", "feature", "channel"})
+"""Words beside ``out`` in the width of a layer; others are of the data: ``out_dim``, ``n_out``."""
+KEYS = frozenset({"mapping", "keys", "key", "columns", "column", "names", "fields"})
+"""Words of what holds names: ``key_mapping['loss']`` is no choice of a loss."""
 
 LEAST_WIDTH = 4
 """Below this an output of a layer is a number of classes or of coordinates."""
@@ -170,26 +165,20 @@ class ConstantRanking:
         if {"batch", "size"} <= words:
             words -= {"device", "devices"}  # per_device_train_batch_size
         never = NEVER - OF_THE_DATA if isinstance(held.value, tuple | list) else NEVER
-        if not _is_searchable(held.value, words) or words & never or self._is_passed_on(held.value):
+        if not _is_searchable(held.value, words) or words & never or self._is_passed_on(held):
             return None
-        if _is_endless(held.value, words):
+        if _is_no_hyperparameter(held, words):
             return None
-        if isinstance(held, Option):
-            part, dot, _ = held.dest.partition(".")
-            last = held.dest.rpartition(".")[2]
-            if dot and part in MACHINERY_OF_CONFIGS and not PROMISING_OF_MACHINERY.fullmatch(last):
-                return None
-            if part == "model" and dot and _is_number(held.value):
-                return rank_of_words(words) or self._rank_of_receivers(held) or Rank.OTHER
+        if isinstance(held, Option) and _is_of_machinery(held, words):
+            return None
+        if isinstance(held, Option) and held.dest.startswith("model.") and _is_number(held.value):
+            return rank_of_words(words) or self._rank_of_receivers(held) or Rank.OTHER
         if isinstance(held, Constant) and held.form is ConstantKind.ARGUMENT and held.holder is None:
             return self._rank_of_argument(held, words)
-        if (
-            _is_of_a_drawing(held)
-            or self._is_width_of_data(held)
-            or (words >= {"batch", "size"} and words & OF_EVALUATION)
-        ):
+        if self._is_width_of_data(held) or (words >= {"batch", "size"} and words & OF_EVALUATION):
             return None
-        return rank_of_words(words) or self._rank_of_receivers(held) or self._rank_in_model(held)
+        rank = rank_of_words(words) or self._rank_of_receivers(held) or self._rank_in_model(held)
+        return None if rank is Rank.LEARNING_RATE and held.value == 0 else rank  # a scheduler sets it
 
     def _rank_of_argument(self, held: Constant, words: frozenset[str]) -> Rank | None:
         ((callee, parameter),) = receiving_parameters(held, self._flows)
@@ -198,18 +187,26 @@ class ConstantRanking:
             return None
         if held.bound_to is not None or (known is Rank.WIDTH and is_int(held.value) and held.value < LEAST_WIDTH):
             return None
+        if known is Rank.LEARNING_RATE and held.value == 0:
+            return None
+        if parameter == "out_features" and {(site.source, site.span.line) for site in held.sites} <= self._last_outputs:
+            return None
         if known is not None or callee in self._torch_module_names:
             return known or Rank.OTHER
         rank = rank_of_words(words)
-        return None if rank in BY_ITS_CALLEE or callee in MACHINERY else rank
+        is_known = rank not in BY_ITS_CALLEE or callee in self._functions_with_stars
+        return rank if is_known and callee not in MACHINERY else None
 
     def _is_width_of_data(self, held: Constant | Option) -> bool:
         """Tell what layers take as the width of their input alone, and what a class holds that serves data."""
         receivers = receiving_parameters(held, self._flows)
         if receivers and all(parameter in OF_INPUT for _, parameter in receivers):
             return True
-        is_width = rank_of_words(frozenset(words_of(held.name.rpartition(".")[2]))) is Rank.WIDTH
-        return is_width and held.name.rpartition(".")[0] in self._data_names
+        owner, _, last = held.name.rpartition(".")
+        words = frozenset(words_of(last))
+        if words & {"width", "height"} and owner in self._owners_of_heights:  # of an image
+            return True
+        return rank_of_words(words) is Rank.WIDTH and owner in self._data_names
 
     def _is_of_evaluation(self, site: Site) -> bool:
         return any(span.is_around(site.span) for span in self._evaluation_spans.get(site.source, ()))
@@ -225,10 +222,13 @@ class ConstantRanking:
         owner = held.name.partition(".")[0]
         return Rank.OTHER if "." in held.name and owner in self._torch_module_names and _is_number(held.value) else None
 
-    def _is_passed_on(self, value: Value | Unknown) -> bool:
+    def _is_passed_on(self, held: Constant | Option) -> bool:
         """Tell a value that another name holds: ``width``, ``self.width``, ``args.width`` of an option, a type."""
+        value = held.value
         if not isinstance(value, Unknown):
             return False
+        if self._elsewhere.reads_setting(held):
+            return True
         head, _, rest = value.text.partition(".")
         return value.text.isidentifier() or head == "self" or rest in self._option_dests or bool(TYPE.match(value.text))
 
@@ -238,7 +238,7 @@ class ConstantRanking:
         found: dict[str, list[range]] = {}
         project = project_of(self._program)
         if does_something(project) or any(is_lightning_cli(each, project.main, project) for each in project.main.calls):
-            for survey, node in find_unused_classes(project):
+            for survey, node in find_unused_classes(project, self._elsewhere.find_unbuilt_classes()):
                 lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
                 found.setdefault(survey.source.name, []).append(lines)
         return found
@@ -258,6 +258,35 @@ class ConstantRanking:
             survey.source.name: [Span.from_node(node) for node in find_evaluation_loaders(survey.source.tree)]
             for survey in project_of(self._program).surveys.values()
         }
+
+    @cached_property
+    def _last_outputs(self) -> frozenset[tuple[str, int]]:
+        """File and line of the width of each class's last linear layer: the data has it."""
+        return frozenset(
+            (survey.source.name, width.lineno)
+            for survey in project_of(self._program).surveys.values()
+            for node in ast.walk(survey.source.tree)
+            if isinstance(node, ast.ClassDef) and (width := find_last_width(node)) is not None
+        )
+
+    @cached_property
+    def _functions_with_stars(self) -> frozenset[str]:
+        """The names of the program's functions that pass on what they are given: ``def train(**settings)``."""
+        return frozenset(
+            node.name
+            for survey in project_of(self._program).surveys.values()
+            for nodes in survey.definitions.values()
+            for node in nodes
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.args.kwarg is not None
+        )
+
+    @cached_property
+    def _owners_of_heights(self) -> frozenset[str]:
+        """What has a height: the width beside it is of an image."""
+        named = [each.name for each in find_all(self._program).constants]
+        return frozenset(
+            owner for owner, _, last in (name.rpartition(".") for name in named) if "height" in words_of(last)
+        )
 
     @cached_property
     def _option_dests(self) -> frozenset[str]:
@@ -303,6 +332,37 @@ def _is_searchable(value: Value | Unknown, words: frozenset[str]) -> bool:
             return False
         case _:
             return True
+
+
+def _is_of_machinery(held: Option, words: frozenset[str]) -> bool:
+    """Tell an option of a Trainer, a callback or the like, and the batch size of a loader that trains nothing."""
+    part, dot, _ = held.dest.partition(".")
+    last = held.dest.rpartition(".")[2]
+    if dot and part in MACHINERY_OF_CONFIGS and not PROMISING_OF_MACHINERY.fullmatch(last):
+        return True
+    return {"batch", "size"} <= words and any(OF_EVALUATION & {*words_of(each)} for each in held.dest.split("."))
+
+
+def _is_no_hyperparameter(held: Constant | Option, words: frozenset[str]) -> bool:
+    return (
+        _is_endless(held.value, words)
+        or _is_of_the_data(held, words)
+        or _is_of_a_drawing(held)
+        or _is_name_of_a_key(held)
+        or (isinstance(held, Option) and is_group_of_one(held))
+    )
+
+
+def _is_of_the_data(held: Constant | Option, words: frozenset[str]) -> bool:
+    """Tell an axis, such as ``dim=1``, and a number of outputs."""
+    numbers = held.value if isinstance(held.value, tuple | list) else (held.value,)
+    is_axis = words <= {"dim", "dims"} and all(is_int(each) and each < LEAST_WIDTH for each in numbers)
+    return is_axis or ("out" in words and not words & WIDTHS_OF_LAYERS and "dropout" not in words)
+
+
+def _is_name_of_a_key(held: Constant | Option) -> bool:
+    owner = re.findall(r"\w+", held.name)[:-1]
+    return isinstance(held.value, str) and any(KEYS & {*words_of(each)} for each in owner)
 
 
 def _is_of_a_drawing(held: Constant | Option) -> bool:

@@ -34,6 +34,8 @@ NO_SHARES = frozenset({"clip", "clipping", "temperature", "margin"})
 AT_MOST_1 = "half to twice, at most 1"
 EPOCHS = frozenset({"epochs", "epoch", "patience"})
 SEEDS = frozenset({"seed", "random_state"})
+STAGES = frozenset({"train", "training", "val", "valid", "validation", "test", "eval", "predict"})
+"""Names that say nothing alone: what stands before them does."""
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
 STYLES = (
@@ -139,8 +141,9 @@ def _suggest_by_name(name: str, value: Value) -> Suggestion:
 
 def words_of(name: str) -> tuple[str, ...]:
     """Return the words of the last part: ``weight, decay`` of ``CFG['optim']['weight_decay']``."""
-    last = re.findall(r"\w+", name.partition("@")[0].replace("-", "_"))[-1:]
-    words = [word.lower() for part in last for word in WORD.findall(part)]
+    parts = re.findall(r"\w+", name.partition("@")[0].replace("-", "_"))
+    n = 2 if parts and parts[-1].lower() in STAGES else 1  # batch_size.train
+    words = [word.lower() for part in parts[-n:] for word in WORD.findall(part)]
     numbered = [f"{word}{number}" for word, number in pairwise(words) if number.isdecimal()]  # b1
     return (*words, *numbered)
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from tune.promotion.configs.config_file import ConfigPlace, read_values
 from tune.promotion.find.literals import Unknown, evaluate_literal
-from tune.promotion.find.module_scan import CallSite, dotted_path
+from tune.promotion.find.metric import find_keyword_values
+from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, project_of
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
@@ -126,15 +127,20 @@ def _find_main(program: Program) -> HydraMain | None:
             path = dotted_path(called.node.func)
             match project.resolve_name(path, survey) if path is not None else None:
                 case LibrarySymbol(path="hydra.main" | "hydra.main.main"):
-                    return _main_of(called, survey.source.path.parent, program.root)
+                    return _main_of(called, survey, program.root)
     return None
 
 
-def _main_of(called: CallSite, beside: Path, root: Path) -> HydraMain | None:
+def _main_of(called: CallSite, survey: ModuleScan, root: Path) -> HydraMain | None:
     given = dict(zip(("config_path", "config_name", "version_base"), called.node.args, strict=False))
-    given |= {keyword.arg: keyword.value for keyword in called.node.keywords if keyword.arg is not None}
+    for keyword in called.node.keywords:
+        given |= find_keyword_values(keyword, called, survey)
     held = {name: evaluate_literal(node) for name, node in given.items()}
-    folder, name, version = _config_folder(given, beside, root), held.get("config_name"), held.get("version_base")
+    folder, name, version = (
+        _config_folder(given, survey.source.path.parent, root),
+        held.get("config_name"),
+        held.get("version_base"),
+    )
     if folder is None or not isinstance(name, str):
         return None
     base = (version if isinstance(version, str) else None,) if "version_base" in held else ()

@@ -1,14 +1,17 @@
 """Which parameters get their values from an option or a config file: a search of their defaults changes nothing."""
 
 import ast
+import re
 from collections.abc import Sequence
 from functools import cached_property
 
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.constant import Constant, ConstantKind
+from tune.promotion.find.literals import Unknown
 from tune.promotion.find.project import project_of
 from tune.promotion.find.usages import is_open_cli
-from tune.promotion.options.declared_options import is_lightning_cli
+from tune.promotion.find_constants import find_all
+from tune.promotion.options.declared_options import find_options, is_lightning_cli
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.program import Program
 
@@ -26,7 +29,9 @@ class SetElsewhere:
 
     def sets_parameter(self, held: Constant | Option) -> bool:
         """Tell whether something else sets a parameter: search that."""
-        if isinstance(held, Option) or held.form is not ConstantKind.PARAMETER:
+        if isinstance(held, Option):
+            return held.parser is OptionParser.FILE and held.dest in self._dests_of_cli
+        if held.form is not ConstantKind.PARAMETER:
             return False
         owner, _, name = held.name.rpartition(".")
         owner = owner.rpartition(".")[2]
@@ -38,10 +43,37 @@ class SetElsewhere:
             or (held.where, name) in self._cli_parameters
         )
 
+    def reads_setting(self, held: Constant | Option) -> bool:
+        """Tell whether a value is read from a setting of its own name, which is known: ``cfg["train"]["lr"]``."""
+        if not isinstance(held.value, Unknown):
+            return False
+        name = re.findall(r"\w+", held.name.partition("@")[0])[-1]
+        return name in self._names_with_values and name in _find_keys(held.value.text)
+
+    def find_unbuilt_classes(self) -> frozenset[str]:
+        """Return the classes that only config files name which the one that hydra composes leaves out."""
+        composed = compose_config(self._program, ())
+        if composed is None:
+            return frozenset()
+        built = {str(value).rpartition(".")[2] for dest, value in composed.values.items() if dest.endswith(TARGET)}
+        return self._program.named_objects - built
+
+    @cached_property
+    def _names_with_values(self) -> frozenset[str]:
+        """The last parts of the names of options, and of constants whose values the source tells."""
+        known = (each for each in find_all(self._program).constants if not isinstance(each.value, Unknown))
+        return self._option_names | {re.findall(r"\w+", each.name.partition("@")[0])[-1] for each in known}
+
+    @cached_property
+    def _dests_of_cli(self) -> frozenset[str]:
+        """The names of LightningCLI's options in what its parser returns."""
+        return frozenset(each.dest for each in self._options if each.parser is OptionParser.LIGHTNING_CLI)
+
     @cached_property
     def _cli_parameters(self) -> frozenset[tuple[str, str]]:
         """Place and name of each parameter that a LightningCLI has an option for."""
-        options = (each for each in self._options if each.parser is OptionParser.LIGHTNING_CLI)
+        declared = find_options(self._program)  # those in force stand in the config file that gives them a value
+        options = (each for each in declared if each.parser is OptionParser.LIGHTNING_CLI)
         return frozenset((each.place, each.dest.rpartition(".")[2]) for each in options)
 
     @cached_property
@@ -89,3 +121,27 @@ class SetElsewhere:
             for name, nodes in survey.definitions.items()
             if any("dataclass" in ast.unparse(each) for node in nodes for each in node.decorator_list)
         )
+
+
+def is_group_of_one(option: Option) -> bool:
+    """Tell a config group of hydra's that has no other file to choose."""
+    place = option.config
+    if option.parser is not OptionParser.HYDRA or place is None or "defaults" not in place.keys:
+        return False
+    return len(list((place.path.parent / option.name.rstrip("=")).glob("*.y*ml"))) < 2
+
+
+def _find_keys(text: str) -> set[str]:
+    """Return the last keys by which an expression reads settings: attributes, subscripts and ``get``."""
+    found = set[str]()
+    try:
+        nodes = list(ast.walk(ast.parse(text, mode="eval")))
+    except SyntaxError:
+        return found
+    for node in nodes:
+        match node:
+            case ast.Attribute(attr=key) | ast.Subscript(slice=ast.Constant(value=str(key))):
+                found.add(key)
+            case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value=str(key)), *_]):
+                found.add(key)
+    return found

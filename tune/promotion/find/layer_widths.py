@@ -1,5 +1,6 @@
 """Widths that two layers share as literals of their own: ``Linear(7, 32), Linear(32, 1)``. One alone cannot vary."""
 
+import ast
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,3 +54,20 @@ def _find_fitting_input(output: WidthLiteral, group: Sequence[WidthLiteral]) -> 
     equal = [each.where for each in (*behind, *before) if each.value == output.value]
     multiple = [each.where for each in behind[:1] if each.value % output.value == 0]
     return next(iter(equal + multiple), None)
+
+
+def find_last_width(node: ast.ClassDef) -> ast.expr | None:
+    """Return the width of the output of the last linear layer in a class, where it is a literal; None elsewhere."""
+    calls = [each for each in ast.walk(node) if isinstance(each, ast.Call) and _is_linear(each.func)]
+    last = max(calls, key=lambda call: (call.lineno, call.col_offset), default=None)
+    if last is None:
+        return None
+    widths = [*last.args[1:2], *(keyword.value for keyword in last.keywords if keyword.arg == "out_features")]
+    return next((width for width in widths if isinstance(width, ast.Constant)), None)
+
+
+def _is_linear(function: ast.expr) -> bool:
+    name = (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )
+    return name in ("Linear", "LazyLinear")

@@ -171,7 +171,7 @@ def _of_callback(called: CallSite, survey: ModuleScan, find_text: FindText) -> M
     if callback not in CALLBACKS:
         return None
     given = {
-        name: value for keyword in called.node.keywords for name, value in _find_keyword_values(keyword, called, survey)
+        name: value for keyword in called.node.keywords for name, value in find_keyword_values(keyword, called, survey)
     }
     if callback == "EarlyStopping" and called.node.args:
         given.setdefault("monitor", called.node.args[0])
@@ -199,7 +199,7 @@ def _keys_of(node: ast.expr | None) -> SettingKeys:
             return ()
 
 
-def _find_keyword_values(keyword: ast.keyword, called: CallSite, survey: ModuleScan) -> Iterator[tuple[str, ast.expr]]:
+def find_keyword_values(keyword: ast.keyword, called: CallSite, survey: ModuleScan) -> Iterator[tuple[str, ast.expr]]:
     """Yield what a keyword passes; of ``**`` what stands in the dict that a name was last bound to before the call."""
     value = keyword.value
     if keyword.arg is not None:

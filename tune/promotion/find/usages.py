@@ -137,14 +137,18 @@ BY_CONFIG = frozenset({"instantiate", "get_class"})
 """Functions that build what a config names."""
 
 
-def find_unused_classes(project: Project) -> list[tuple[ModuleScan, ast.ClassDef]]:
+def find_unused_classes(
+    project: Project, unbuilt: frozenset[str] = frozenset()
+) -> list[tuple[ModuleScan, ast.ClassDef]]:
     """Return the classes that nothing of the program names, but for what is unused itself.
 
     There is none where a class may be built by a name that is put together. One of the program's own file is used, and
-    so is one that a config file names.
+    so is one that a config file names, but for ``unbuilt``.
     """
-    named = project.program.named_objects
-    if any(_may_build_any_class(survey, configs_are_known=bool(named)) for survey in project.surveys.values()):
+    named = project.program.named_objects - unbuilt
+    if any(
+        _may_build_any_class(survey, configs_are_known=bool(named | unbuilt)) for survey in project.surveys.values()
+    ):
         return []
     unused = [
         (survey, node)
