@@ -87,6 +87,30 @@ def test_cores_follow_the_workers_of_the_dataloaders_as_far_as_every_node_has_th
     assert (resources.cpus_per_trial, resources.gpus_per_trial, resources.concurrency) == (4, 1, 2)
 
 
+SPREAD = [  # nodes, settings; the share of a trial, trials at a time
+    ([node(8, 4)], {"gpus_per_trial": 0.5, "concurrency": 4}, 1, 4),
+    ([node(8, 2), node(8, 2)], {"gpus_per_trial": 0.25, "concurrency": 7}, 0.5, 7),
+    ([node(32, 4), node(32, 4)], {"gpus_per_trial": 0.25}, 0.5, 16),  # 20 trials: thirds would leave a GPU idle
+    ([node(32, 4), node(32, 4)], {"gpus_per_trial": 0.25, "trials": 100}, 0.25, 32),
+    ([node(8, 1), node(2, 4)], {"gpus_per_trial": 0.5, "concurrency": 4}, 0.5, 4),  # two fit on the second node's cores
+    ([node(8, 4)], {"gpus_per_trial": 2, "concurrency": 1}, 2, 1),
+    ([node(8, 4)], {"gpus_per_trial": 0, "concurrency": 4}, 0, 4),
+]
+
+
+@pytest.mark.parametrize(("there", "asked", "share", "at_a_time"), SPREAD)
+def test_shares_of_fewer_trials_than_fit_on_the_nodes_become_larger(there, asked, share, at_a_time):
+    resources = plan_cluster(Settings(**asked), reached(*there)[0])
+
+    assert (resources.gpus_per_trial, resources.at_a_time) == (share, at_a_time)
+
+
+def test_shares_stay_where_nodes_may_be_started_for_trials_that_wait():
+    found, _ = reached(node(8, 4), startable=(node(8, 4, count=2),))
+
+    assert plan_cluster(Settings(gpus_per_trial=0.5, concurrency=4), found).gpus_per_trial == 0.5
+
+
 def test_a_trainer_on_the_cpu_gets_no_gpu():
     found, _ = reached(node(8, 2))
     assert plan_cluster(Settings(trainer={"accelerator": "cpu"}), found).gpus_per_trial == 0

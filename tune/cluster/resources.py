@@ -319,6 +319,7 @@ def plan_cluster(settings: Settings, reached: JoinedCluster, n_workers: int = 0)
     share = _share_of_nodes(settings, known)
     cpus = settings.cpus_per_trial or _cpus_of_nodes(n_workers, share, known)
     _check_node_capacity(cpus, share, known)
+    share = _spread_on_nodes(settings, cpus, share, reached)
     slots = _Slots(reached, cpus, share, settings.trials)
     return Resources(
         n_cores=int(sum(node.cpus for node in reached.nodes)),
@@ -341,6 +342,18 @@ def _share_of_nodes(settings: Settings, known: Sequence[Node]) -> float:
             raise OptionError("gpus_per_trial", what, "Give a number, such as `--gpus-per-trial 0.5`.")
         case share:
             return share
+
+
+def _spread_on_nodes(settings: Settings, cpus: float, share: float, reached: JoinedCluster) -> float:
+    """Return a share with which no GPU is idle while trials share another one."""
+    n_gpus = sum(int(node.gpus) for node in reached.nodes)
+    if not 0 < share < 1 or not n_gpus or reached.startable:  # trials that wait for a larger one would start nodes
+        return share
+    fit = sum(count_node_slots(node, cpus, share) for node in reached.nodes)
+    wanted = min(settings.concurrency or fit, settings.trials)
+    at_a_time, larger = spread_trials(wanted, n_gpus, is_fixed=settings.concurrency is not None)
+    is_larger = sum(count_node_slots(node, cpus, larger) for node in reached.nodes) >= at_a_time
+    return max(share, larger) if is_larger else share
 
 
 def _cpus_of_nodes(n_workers: int, share: float, known: Sequence[Node]) -> float:
