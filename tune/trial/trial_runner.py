@@ -134,6 +134,7 @@ class TrialRunner:
     def _run_stages(self, report: Report, after_preflight: AfterPreflight) -> None:
         if self._task.preflight:
             self._recorder.write_record(stage="preflight")
+            self._begin_usage()
             with self.stopwatch.time_part(CHECKING):
                 packages = self._run_preflight()
             after_preflight(packages, self.record.counted)
@@ -274,8 +275,7 @@ class TrialRunner:
         if mark is not None and self._report_missing_epochs(mark, report):
             self._recorder.write_final_stage(stopped=True)
             return
-        if self._job.gpu_share:
-            self._recorder.usage = GpuUsageMeter(self.record.devices, self._gpu_samples, self._job.n_ranks)
+        self._begin_usage()
         order = self._create_program_run(self._files, reports=True, mark=mark)
         with self._link.announce_training():
             fit = self._execute_program(order, record_and_report)
@@ -283,6 +283,11 @@ class TrialRunner:
             self._recorder.record_fits(fit.reports)
         self._recorder.record_held_out(fit.held_out_values, fit.split.parts)
         self._recorder.write_final_stage(stopped=fit.is_stopped)
+
+    def _begin_usage(self) -> None:
+        """Begin to count what is used of the GPU, if there is one, in the pre-flight or in the training."""
+        if self._job.gpu_share:
+            self._recorder.usage = GpuUsageMeter(self.record.devices, self._gpu_samples, self._job.n_ranks)
 
     def _roll_back_to_checkpoint(self) -> CheckpointState | None:
         mark = roll_back_to_checkpoint(self._files, self._task, trusts_checkpoints=self._job.trusts_checkpoints)
