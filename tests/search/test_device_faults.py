@@ -94,11 +94,11 @@ GIB = 2**30
 OUT_OF_MEMORY = Failure(kind="OutOfMemoryError", message="CUDA out of memory. Tried to allocate 2.00 GiB.")
 CROWDED = [  # the share of a trial, what others have of 80 GiB as it ends; whether its device failed it
     (1, 75, True),
-    (1, 1, True),
-    (1, 0.5, False),
+    (1, 5, True),
+    (1, 3, False),  # the driver's, and CUDA's own
     (2, 75, True),
     (0.5, 40, False),  # as much as the trial beside it may have
-    (0.5, 42, True),
+    (0.5, 45, True),
     (0.25, 60, False),
     (0.25, 75, True),
 ]

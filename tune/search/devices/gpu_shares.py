@@ -14,6 +14,9 @@ GROWTH = 2
 OF_THE_HOST = "MemoryError"
 """The kind of a failure for want of the machine's memory, of which trials have no shares."""
 
+LEAST_TAKEN = 0.05
+"""Of a GPU's memory, what is more than its driver keeps, and than CUDA may keep for a trial beyond what is usual."""
+
 
 def is_gpu_out_of_memory(failure: Failure) -> bool:
     """Tell whether a failure is one for want of a GPU's memory."""
@@ -29,7 +32,7 @@ def is_crowded_out(record: TrialRecord) -> bool:
     if usage is None or record.failure is None or not is_gpu_out_of_memory(record.failure):
         return False
     of_others = usage.taken_bytes - max(0.0, 1 - record.gpu_share) * usage.total_bytes
-    return of_others >= LEAST_USED_BYTES
+    return of_others >= max(LEAST_USED_BYTES, LEAST_TAKEN * usage.total_bytes)
 
 
 class GpuShares:
