@@ -56,7 +56,7 @@ def test_where_all_gpus_are_full_nothing_is_searched(tmp_path):
 def search_while_others_fill(folder, full, n_trials):
     """Search on two GPUs; ``full``: what the program says of those that others fill while it is imported."""
     gpus = make_gpus(str(folder / "used0"), str(folder / "used1"))
-    takes = f"import os\nfrom pathlib import Path\nFULL = {full}\nMAX_EPOCHS = 3\n{FILLS}"
+    takes = f"import os\nfrom pathlib import Path\n\nFULL = {full}\n{FILLS}"
     space = SPACE.replace("  MAX_EPOCHS: {randint: [3, 6]}\n", "").replace("trials: 5", f"trials: {n_trials}")
     return search(folder, *WORDS, gpus=gpus, takes=takes, space=space)
 
