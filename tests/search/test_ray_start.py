@@ -51,8 +51,9 @@ def check_end(driver, place, said):
     assert resume in driver.told or AGAIN in driver.told
     wait_for(lambda: not living(family), GONE_S)
     wait_for(lambda: not list(place.glob("promotune*")), GONE_S)
-    words = ["resume", "s"] if resume in driver.told else ["--space", "s.yaml"]
-    assert Driver(driver.folder, *words, "--trials", "1", "--trainer.max_epochs", "2").process.wait() == 0
+    words = ["resume", "s"] if resume in driver.told else ["--space", "s.yaml", "--trials", "1"]
+    assert Driver(driver.folder, *words).process.wait() == 0
+    Books(storage / "s").check(1)
 
 
 @pytest.mark.parametrize(
