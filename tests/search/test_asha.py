@@ -186,6 +186,17 @@ def test_a_rung_knows_who_reached_it_before_the_start_was_known():
     assert stops(rule, 2, 4, 0.5)
 
 
+def build_rule(folder, constant, settings):
+    """Return the scheduler of a space file with such settings, for a program with such a constant."""
+    program = write_program(folder, "program", f"LR = 1e-3\n{constant}\n")
+    file = folder / "space.yaml"
+    file.write_text(
+        f"system: program.py\nmetric: Loss\nmode: min\nconstants:\n  LR: {{loguniform: [1e-4, 1e-2]}}\n{settings}\n"
+    )
+    space, found = read_space(file), find_program(program)
+    return build_scheduler(space, found, count_reports(space, found, None))
+
+
 @pytest.mark.parametrize(
     ("constant", "settings", "first"),
     [
@@ -197,16 +208,19 @@ def test_a_rung_knows_who_reached_it_before_the_start_was_known():
     ],
 )
 def test_a_search_judges_first_after_a_sixth_of_the_training_unless_told(tmp_path, constant, settings, first):
-    program = write_program(tmp_path, "program", f"LR = 1e-3\n{constant}\n")
-    file = tmp_path / "space.yaml"
-    file.write_text(
-        f"system: program.py\nmetric: Loss\nmode: min\nconstants:\n  LR: {{loguniform: [1e-4, 1e-2]}}\n{settings}\n"
-    )
-    space, found = read_space(file), find_program(program)
-    rule = build_scheduler(space, found, count_reports(space, found, None))
+    rule = build_rule(tmp_path, constant, settings)
 
     stopped = [epoch for epoch in (1, 2, 3) if (stops(rule, 1, epoch, 0.0), stops(rule, 2, epoch, 1.0))[1]]
     assert stopped == [first]
+
+
+@pytest.mark.parametrize(("settings", "first"), [("", 10), ("scheduler_args: {grace_period: 1}", 1)])
+def test_a_search_whose_trials_take_long_to_start_judges_them_later_unless_told(tmp_path, settings, first):
+    rule = build_rule(tmp_path, "MAX_EPOCHS = 27", settings)
+    rule.set_startup_epochs(100.0)
+    rule.on_trial_add(1)
+
+    assert rule.decision_epochs(1)[0] == first
 
 
 @pytest.mark.parametrize(("factor", "rungs"), [(4, [1, 4, 16]), (2, [1, 2, 4, 8, 16]), (1.5, [1, 2, 3, 5, 8, 11, 17])])

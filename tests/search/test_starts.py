@@ -132,10 +132,3 @@ def test_a_search_whose_trials_take_long_to_start_judges_them_later(search, prog
     late = min(round(2 * start), 4)
     assert late >= 2
     assert min(len(trial.intermediate_values) for trial in stopped[-4:]) >= late
-
-
-def test_a_grace_period_in_the_space_stays(search, programs):
-    searched = search(programs("slow_start", PROGRAM), f"{SPACE}scheduler_args: {{grace_period: 1}}\n")
-    assert searched.error is None
-    stopped = [trial for trial in searched.study.trials if trial.state is TrialState.PRUNED]
-    assert min(len(trial.intermediate_values) for trial in stopped[-4:]) == 1
