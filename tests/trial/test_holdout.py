@@ -108,7 +108,7 @@ def test_a_loader_stays_what_it_was_but_for_its_samples():
         partial(DataLoader, batch_size=None),
         partial(DataLoader, batch_size=3, shuffle=True),
         partial(DataLoader, sampler=RandomSampler(Images(), generator=torch.Generator().manual_seed(3))),
-        partial(DataLoader, num_workers=1, multiprocessing_context="spawn"),
+        pytest.param(partial(DataLoader, num_workers=1, multiprocessing_context="spawn"), marks=pytest.mark.slow),
         partial(Stacked, batch_size=2),
     ],
     ids=["batches", "samples", "shuffled", "a generator of its own", "workers", "a class of another library"],
