@@ -1,6 +1,7 @@
 """What a trial is worth: the values of the program's validation, whatever else the program does around it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from textwrap import dedent, indent
@@ -419,10 +420,19 @@ RESUMED = {
 }
 
 
+@pytest.fixture(scope="module")
+def ran_by_hand(tmp_path_factory):
+    """Return the folder in which the program ran by hand: Lightning writes to its own path."""
+    folder = tmp_path_factory.mktemp("ran_by_hand")
+    (folder / "program.py").write_text(PROGRAM.replace("CHANGES", in_main("fit(2, Net())")))
+    subprocess.run([sys.executable, "program.py"], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
 @pytest.mark.parametrize("more", RESUMED.values(), ids=RESUMED)
 @pytest.mark.parametrize("ran_before", [False, True])
 def test_score_when_a_second_trainer_goes_on_from_a_checkpoint_then_it_is_that_of_its_epochs(
-    searched, tmp_path, monkeypatch, more, ran_before
+    searched, ran_by_hand, tmp_path, monkeypatch, more, ran_before
 ):
     body = f"""
         module = Net()
@@ -435,9 +445,8 @@ def test_score_when_a_second_trainer_goes_on_from_a_checkpoint_then_it_is_that_o
     project = tmp_path / "project"
     project.mkdir()
     monkeypatch.chdir(project)
-    if ran_before:  # by hand: Lightning writes to its own path
-        (project / "program.py").write_text(PROGRAM.replace("CHANGES", in_main("fit(2, Net())")))
-        subprocess.run([sys.executable, "program.py"], cwd=project, check=True, capture_output=True)
+    if ran_before:
+        shutil.copytree(ran_by_hand, project, dirs_exist_ok=True)
     worker, baseline = searched(in_main(body))
     other = worker.run({"LR": 0.01})
 
