@@ -13,6 +13,22 @@ from tune.experiment.trial_result import find_score_epoch
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # they are programs of users
 
+OTHER_PLACES = {
+    "argparse_inline",
+    "cli_config",
+    "dataclass_config",
+    "defaults",
+    "dict_config",
+    "environ",
+    "hydra_groups",
+    "named_tuples",
+    "package",
+    "star",
+    "yaml_config",
+}
+"""They train as others do, with one optimizer alone: what they show is where constants stand, which each attempt reads
+as the first one does."""
+
 
 @pytest.fixture(scope="module")
 def plain():
@@ -20,8 +36,14 @@ def plain():
         yield runner
 
 
-@pytest.mark.parametrize("name", program_names())
-def test_trial_is_its_twin_interrupted_or_not(plain, tmp_path, monkeypatch, server, name):
+@pytest.mark.parametrize(
+    ("name", "is_interrupted"),
+    [
+        *((name, False) for name in sorted(OTHER_PLACES)),
+        *(pytest.param(name, True, marks=pytest.mark.slow if name in OTHER_PLACES else ()) for name in program_names()),
+    ],
+)
+def test_trial_is_its_twin_interrupted_or_not(plain, tmp_path, monkeypatch, server, name, is_interrupted):
     twin = read_twin(PROGRAMS / name)
     project = twin.copy(tmp_path / "project")
     monkeypatch.chdir(project)
@@ -36,7 +58,7 @@ def test_trial_is_its_twin_interrupted_or_not(plain, tmp_path, monkeypatch, serv
     check_logged(expected, trial, project)
     check_score(expected, trial, twin)
     epochs = [epoch for epoch, _ in trial.record.curve]
-    if len(epochs) > 1:
+    if is_interrupted and len(epochs) > 1:
         stops = sorted({epochs[0], epochs[len(epochs) // 2 - 1]})
         check_interrupted(trial, worker.run_interrupted(twin.values, stops), len(stops) + 1)
 
