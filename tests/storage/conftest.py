@@ -5,6 +5,7 @@ import secrets
 
 import pytest
 
+from tune.storage import lease
 from tune.storage.remote import RemoteFolder
 from tune.storage_url import local_folder_of
 
@@ -47,10 +48,11 @@ def server():
 
 @pytest.fixture
 def reach(server, monkeypatch, tmp_path):
-    """Let this process reach the server; its cache is the test's own."""
+    """Let this process reach the server; its cache is the test's own, and a lease that seems to have lapsed soon has."""
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(lease, "WATCH_S", 0.2)
     return server
 
 

@@ -15,8 +15,7 @@ from tune.storage.lease import LAPSE_S, NAME, Lease, LeaseHolder
 
 
 @pytest.fixture
-def take(remote, monkeypatch):
-    monkeypatch.setattr(lease, "WATCH_S", 0.2)
+def take(remote):
     taken = []
 
     def run(on_lost=lambda holder: None):
