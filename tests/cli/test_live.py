@@ -140,10 +140,10 @@ def test_the_view_when_the_terminal_is_resized_then_leaves_nothing_behind(view):
     terminal = view(columns=200, rows=40)
     terminal.wait_for(r"^004,LR=0.03")
 
-    for number, (columns, rows) in enumerate([(80, 40), (50, 40), (120, 30), (65, 24), (80, 24)]):
+    for number, (columns, rows) in enumerate([(80, 40), (50, 40), (120, 30), (65, 24), (80, 24)], start=1):
         terminal.resize(columns, rows)
         terminal.say(f"epoch 4 0.3{number}")
-        shown = terminal.wait_for(rf"^004,LR=0.03 .* 0.3{number}").split("\n")
+        shown = terminal.wait_for(rf"^004,LR=0\.03 .* 0\.3{number}").split("\n")
         assert shown[0] == "above"
         assert shown[-1].startswith("Ctrl-C: the running epochs")
         for part in ("/20 trials", "best so far", "running  ", "ended", "Ctrl-C"):
