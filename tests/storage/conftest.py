@@ -28,6 +28,7 @@ class Server:
             "AWS_ACCESS_KEY_ID": "somebody",
             "AWS_SECRET_ACCESS_KEY": "open-sesame",
             "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_MAX_ATTEMPTS": "1",  # of a request where nothing answers: each further one waits for seconds
         }
 
     def stop(self):
@@ -48,7 +49,7 @@ def server():
 
 @pytest.fixture
 def reach(server, monkeypatch, tmp_path):
-    """Let this process reach the server; its cache is the test's own, and a lease that seems to have lapsed soon has."""
+    """Let this process reach the server; its cache is the test's own, and a lapsed lease is not watched for long."""
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -13,6 +13,7 @@ from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.search.study.journal import create_study
 from tune.space.space_file import read_space, write_space
+from tune.storage import lease
 from tune.storage.remote import RemoteFolder
 from tune.storage_url import local_folder_of
 
@@ -84,7 +85,7 @@ WITHOUT_SPACE = (_nothing, _lock, _half_a_space)
 WITH_SPACE = (_space, _half_a_snapshot, _log)
 WITH_LEDGER = (_empty_ledger, _torn_ledger, _ledger_of_one_record, _ledger_without_format)
 AT_URL = (_lock, _log, _torn_ledger)
-"""These are tried at a URL, too: each takes a second there."""
+"""These are tried at a URL, too."""
 WHERE = ("folder", "url", "url, nothing there", "url, no copy")
 """At a URL the driver had carried everything there, or nothing yet; the next command runs on its machine or another."""
 
@@ -121,6 +122,7 @@ def place(request, tmp_path, monkeypatch):
     (project / "program.py").write_text(PROGRAM + "MAX_EPOCHS = 3\n")
     (project / "exp.yaml").write_text(SPACE)
     monkeypatch.chdir(project)
+    monkeypatch.setattr(lease, "SETTLE_S", 0.05)  # nobody else takes it meanwhile
     storage = request.getfixturevalue("url") if request.param != "folder" else str(tmp_path / "storage")
 
     def leave(write):
