@@ -201,6 +201,17 @@ def test_what_a_script_needs_on_its_command_line_is_asked_for(folder, capfd):
     )
 
 
+def test_the_range_of_an_option_without_a_default_is_asked_for(folder, capfd):
+    write_program(folder, "none", SCRIPT.replace("default=1e-3", "default=None"))
+
+    assert main(["none.py", "--lr", "--args", "FOLDER --data DATA"]) == 2
+    assert capfd.readouterr().err == (
+        "none.py: the search has to be told 1 thing more\n"
+        "  --lr=LOW..HIGH  what --lr may be: null (none.py:6): say what it may be beside None\n"
+        "  Write: promotune none.py --args 'FOLDER --data DATA' --lr=LOW..HIGH\n"
+    )
+
+
 def test_an_option_with_one_dash_is_named_as_the_program_has_it(folder):
     short = "import argparse\nmake = argparse.ArgumentParser()\nmake.add_argument('-lr', '-l', default=0.1)\n"
     write_program(folder, "short", short)

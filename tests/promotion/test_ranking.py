@@ -433,3 +433,27 @@ def test_an_option_of_a_lightning_cli_is_named_by_its_option_where_a_config_file
 
     found = [*find_all(program).constants, *options]
     assert [each.name for each in found if ranking.rank_of(each) is not None] == ["--model.lr"]
+
+
+@pytest.mark.parametrize(
+    ("rest", "names"),
+    [
+        ("Small(None)\n", ["Small.depth", "Tiny.depth", "Base.heads"]),
+        ("Small(None)\nBase(None)\n", ["Base.depth", "Small.depth", "Tiny.depth", "Base.heads"]),
+        (
+            "class Large(Base):\n    pass\nSmall(None)\nLarge(None)\n",
+            ["Base.depth", "Small.depth", "Tiny.depth", "Base.heads"],
+        ),
+    ],
+    ids=["the only one", "the base is built, too", "another passes none"],
+)
+def test_a_default_that_each_subclass_replaces_is_not_promising(program_of, rest, names):
+    text = (
+        "class Base(nn.Module):\n    def __init__(self, x, depth=3, heads=4):\n"
+        "        super().__init__()\n        self.d, self.h = depth, heads\n"
+        "class Small(Base):\n    def __init__(self, x, depth=2):\n        super().__init__(x, depth)\n"
+        "class Tiny(Base):\n    def __init__(self, x, depth=1):\n        super(Tiny, self).__init__(x, depth=depth)\n"
+    )
+
+    found = [name.partition("@")[0] for name in promising(program_of(HEAD + text + rest))]
+    assert sorted(found) == sorted(names)

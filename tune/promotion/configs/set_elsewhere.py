@@ -8,6 +8,7 @@ from functools import cached_property
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.literals import Unknown
+from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.project import project_of
 from tune.promotion.find.usages import is_open_cli
 from tune.promotion.find_constants import find_all
@@ -33,7 +34,7 @@ class SetElsewhere:
             return held.parser is OptionParser.FILE and held.dest in self._dests_of_cli
         if held.form is not ConstantKind.PARAMETER:
             return False
-        owner, _, name = held.name.rpartition(".")
+        owner, _, name = held.name.partition("@")[0].rpartition(".")
         owner = owner.rpartition(".")[2]
         return (
             (held.starred and name in self._option_names)
@@ -41,6 +42,7 @@ class SetElsewhere:
             or owner in self._classes_of_cli
             or (owner, name) in self._set_by_configs
             or (held.where, name) in self._cli_parameters
+            or (owner, name) in self._passed_by_subclasses
         )
 
     def reads_setting(self, held: Constant | Option) -> bool:
@@ -57,6 +59,24 @@ class SetElsewhere:
             return frozenset()
         built = {str(value).rpartition(".")[2] for dest, value in composed.values.items() if dest.endswith(TARGET)}
         return self._program.named_objects - built
+
+    @cached_property
+    def _passed_by_subclasses(self) -> frozenset[tuple[str, str]]:
+        """Class and name of each parameter that every subclass passes to ``super()``; the class itself is not built."""
+        surveys = project_of(self._program).surveys.values()
+        classes = [
+            node for survey in surveys for node in ast.walk(survey.source.tree) if isinstance(node, ast.ClassDef)
+        ]
+        built = {(dotted_path(each.node.func) or "").rpartition(".")[2] for survey in surveys for each in survey.calls}
+        found = set[tuple[str, str]]()
+        for base in classes:
+            below = [
+                each for each in classes if base.name in {(dotted_path(b) or "").rpartition(".")[2] for b in each.bases}
+            ]
+            if below and base.name not in built | self._program.named_objects:
+                passed = [_find_passed_parameters(each, base) for each in below]
+                found |= {(base.name, name) for name in frozenset.intersection(*passed)}
+        return frozenset(found)
 
     @cached_property
     def _names_with_values(self) -> frozenset[str]:
@@ -145,3 +165,18 @@ def _find_keys(text: str) -> set[str]:
             case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value=str(key)), *_]):
                 found.add(key)
     return found
+
+
+def _find_passed_parameters(node: ast.ClassDef, base: ast.ClassDef) -> frozenset[str]:
+    """Return the parameters of the base's constructor that a class passes to it."""
+    declared = next(
+        (each.args for each in base.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"), None
+    )
+    names = [] if declared is None else [each.arg for each in (*declared.posonlyargs, *declared.args)][1:]
+    found = set[str]()
+    for call in ast.walk(node):
+        match call:
+            case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__")):
+                n = next((n for n, each in enumerate(call.args) if isinstance(each, ast.Starred)), len(call.args))
+                found |= {*names[:n], *(keyword.arg for keyword in call.keywords if keyword.arg is not None)}
+    return frozenset(found)
