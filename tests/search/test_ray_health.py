@@ -61,15 +61,22 @@ def test_a_process_of_rays_without_a_log_is_told_by_its_status(end, words):
     assert _find_death({"raylet": end("exit 1", *words)}, set()) == "Ray's raylet died: exit status 1"
 
 
-def test_a_limit_counts_looks_in_which_something_is_waited_for_and_no_others(monkeypatch):
+def test_a_limit_counts_time_in_which_something_is_waited_for_and_no_other(monkeypatch):
     monkeypatch.setenv("PROMOTUNE_RAY_START_S", "1")
     limit = StartLimit("answer")
 
-    assert [limit.count_look() for _ in range(2)] == [None, None]
+    assert [limit.count_look(0.5) for _ in range(2)] == [None, None]
     limit.is_waiting = False
-    assert [limit.count_look() for _ in range(9)] == [None] * 9
+    assert [limit.count_look(0.5) for _ in range(9)] == [None] * 9
     limit.is_waiting = True
-    assert limit.count_look() == "no answer came from Ray for 1 s"
+    assert limit.count_look(0.5) == "no answer came from Ray for 1 s"
+
+
+def test_a_limit_counts_no_time_in_which_its_process_was_stopped(monkeypatch):
+    monkeypatch.setenv("PROMOTUNE_RAY_START_S", "60")
+    limit = StartLimit("answer")
+
+    assert [limit.count_look(3600.0) for _ in range(20)] == [None] * 20  # a machine that slept
 
 
 @pytest.mark.parametrize("text", ["", "soon", "0", "-1", "nan", "inf", "5 s"])

@@ -20,7 +20,6 @@ DRIVER_ENVIRONMENT = {
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # with 1, a trial that is long in ending would keep other actors waiting
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own experiment state is disposable: the ledger is ours
     "RAY_prestart_worker_first_driver": "0",  # the driver would wait for these workers, for ever where one dies first
-    "RAY_enable_worker_prestart": "1",  # they are started with the raylet, and nobody waits
     "RAY_raylet_client_connect_timeout_milliseconds": "50",  # Ray's own second makes every other start a second longer
     "RAY_raylet_client_num_connect_attempts": "200",  # ten seconds in all, as ever
 }

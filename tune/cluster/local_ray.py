@@ -42,6 +42,8 @@ OBJECT_STORE_BYTES = 100 * 2**20
 PATIENCE_S = 5
 """So long the node is looked for often."""
 LOOK_S = 0.02
+WORKERS_S = 10.0
+"""So long the first actors wait for workers that start already: they would have Ray start others beside them."""
 START_HINT = "Nothing was searched. Give the same command again."
 BUSY = 2.0
 """Tasks that want a core, for each core: from here on the machine is named as why Ray did not start in time."""
@@ -113,6 +115,7 @@ def _run_ray(
                 **where,
             )
             said = {name: value for name, value in os.environ.items() if name not in before}
+            workers = _start_workers(resources.concurrency)
     except BaseException as error:
         dashboard.stop_at_once()
         if died:
@@ -122,6 +125,7 @@ def _run_ray(
     try:
         with set_environment(said):  # what Ray's own processes have, so that the dashboard may talk to them
             imports.join()
+            ray.wait(workers, num_returns=len(workers), timeout=WORKERS_S)
             dashboard.start_in_thread()
             yield
     except BaseException:
@@ -134,6 +138,15 @@ def _run_ray(
         else:
             with dashboard.stop_with_ray():
                 _end_ray(on_stuck)
+
+
+def _start_workers(n: int) -> list[Any]:
+    """Have Ray start workers for the first actors, while this process imports; return what comes once they run.
+
+    Ray would start them with its first driver, which then waits until all are there: for ever, where one dies.
+    """
+    task = ray.remote(num_cpus=0, max_retries=0)(lambda: None)
+    return [task.remote() for _ in range(n)]
 
 
 def _end_ray(on_stuck: Callable[[str], None]) -> None:

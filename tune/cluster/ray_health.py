@@ -26,6 +26,8 @@ from tune.trial.process.linux import children_of, command_of, is_alive
 from tune.trial.process.output import user_streams, write_to_log
 
 LOOK_S = 0.5
+MOST_SINCE_S = 4 * LOOK_S
+"""What passes between two looks counts so far: more is a process that was stopped, or a machine that slept."""
 GRACE_S = 2 * LOOK_S
 """For the watch to see, after an actor died, that Ray is what died."""
 STUCK_S = 5.0
@@ -76,7 +78,7 @@ def wait_for_loss() -> bool:
 
 
 class StartLimit:
-    """Counts how long Ray is waited for, by looks: time in which this process was stopped, or slept, is none."""
+    """Counts how long Ray is waited for; time in which this process was stopped, or slept, is none."""
 
     def __init__(self, what: str) -> None:
         """Begin to wait for ``what`` of Ray's, a word in a message."""
@@ -85,10 +87,10 @@ class StartLimit:
         self.is_waiting = True
         """Whether what passes now is waited in vain."""
 
-    def count_look(self) -> str | None:
-        """Count one look; return what did not come, and for how long, where that was too long."""
+    def count_look(self, since_s: float) -> str | None:
+        """Count one look, so long after the last; return what did not come, and for how long, if that was too long."""
         if self.is_waiting:
-            self._left_s -= LOOK_S
+            self._left_s -= min(since_s, MOST_SINCE_S)
         return f"no {self._what} came from Ray for {self._most_s:g} s" if self._left_s < 0 else None
 
 
@@ -126,8 +128,11 @@ def _watch_processes(
     over: threading.Event, on_death: Callable[[str], None], on_stuck: Callable[[str], None], limit: StartLimit | None
 ) -> None:
     agents: set[int] = set()
+    looked = time.monotonic()
     while not over.wait(LOOK_S):
-        late = None if limit is None else limit.count_look()
+        since_s = time.monotonic() - looked
+        looked += since_s
+        late = None if limit is None else limit.count_look(since_s)
         dead = None if _ending.is_set() else _find_death(_needed_processes(), agents)
         what = dead or late
         if what is None or over.is_set():
