@@ -108,11 +108,9 @@ def test_search_when_a_process_of_rays_stops_while_ray_starts_then_it_says_that_
 def test_search_when_a_process_of_rays_dies_or_stops_at_the_end_then_all_trials_are_kept(
     folder,
     short_place,
-    monkeypatch,
     which,
     number,
 ):
-    monkeypatch.setenv("PROMOTUNE_RAY_START_S", "60")
     driver = Driver(folder, "--space", "s.yaml", "--trials", "1")
     books = Books(folder / "storage" / "s")
     victim = find_process(driver, which)

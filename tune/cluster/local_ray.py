@@ -44,6 +44,8 @@ PATIENCE_S = 5
 LOOK_S = 0.02
 WORKERS_S = 10.0
 """So long the first actors wait for workers that start already: they would have Ray start others beside them."""
+END_S = 60.0
+"""So long Ray may take to end, which is a second or two; then its processes are killed. All that counts is in files."""
 START_HINT = "Nothing was searched. Give the same command again."
 BUSY = 2.0
 """Tasks that want a core, for each core: from here on the machine is named as why Ray did not start in time."""
@@ -158,7 +160,7 @@ def _end_ray(on_stuck: Callable[[str], None]) -> None:
         kill_ray_processes()
 
     try:
-        with expect_ends(), watch_ray(kill, on_stuck, StartLimit("end")):
+        with expect_ends(), watch_ray(kill, on_stuck, StartLimit("end", END_S)):
             shut_down()
     except KeyboardInterrupt:
         if not late:

@@ -80,10 +80,10 @@ def wait_for_loss() -> bool:
 class StartLimit:
     """Counts how long Ray is waited for; time in which this process was stopped, or slept, is none."""
 
-    def __init__(self, what: str) -> None:
-        """Begin to wait for ``what`` of Ray's, a word in a message."""
+    def __init__(self, what: str, most_s: float | None = None) -> None:
+        """Begin to wait for ``what`` of Ray's, a word in a message; None: for as long as for its start."""
         self._what = what
-        self._most_s = self._left_s = read_start_limit()
+        self._most_s = self._left_s = read_start_limit() if most_s is None else most_s
         self.is_waiting = True
         """Whether what passes now is waited in vain."""
 
