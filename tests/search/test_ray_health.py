@@ -4,13 +4,15 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 
 from tune.cluster import ray_health
 from tune.cluster.connection import read_start_limit
+from tune.cluster.local_ray import shut_down
 from tune.cluster.ray_health import StartLimit, _find_death, expect_ends, forget_loss, forget_processes, watch_ray
-from tune.cluster.remote_ray import _limit_wait
+from tune.cluster.remote_ray import _end_stuck, _limit_wait
 from tune.errors import OptionError, StartError
 from tune.trial.process.output import redirect_output
 
@@ -170,3 +172,27 @@ def test_an_interrupt_while_a_cluster_is_joined_is_one(quick, monkeypatch):
     monkeypatch.setenv("PROMOTUNE_RAY_START_S", "30")
     with pytest.raises(KeyboardInterrupt), _limit_wait("head:6379"):
         raise KeyboardInterrupt
+
+
+def test_a_cluster_that_cannot_be_left_ends_the_process_with_an_error(quick, monkeypatch):
+    monkeypatch.setattr("_thread.interrupt_main", lambda number: None)
+    monkeypatch.setattr("tune.cluster.local_ray.END_S", 0.1)
+    is_told, told = threading.Event(), []
+    monkeypatch.setattr("tune.cluster.remote_ray.end_process", lambda error: (told.append(str(error)), is_told.set()))
+    monkeypatch.setattr("ray.shutdown", lambda: is_told.wait(30))
+    shut_down(partial(_end_stuck, "head:6379"))
+
+    what = "the cluster at head:6379 could not be left: no end came from Ray for 0.1 s"
+    assert set(told) == {f"{what}\n  What was written is whole."}
+
+
+def test_a_ray_that_does_not_end_is_killed_and_its_search_is_over(quick, monkeypatch):
+    monkeypatch.setattr("tune.cluster.local_ray.END_S", 0.1)
+    monkeypatch.setattr("ray.shutdown", wait_in_python)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    process.args = ["raylet"]
+    ray_health.note_process(process)
+    shut_down(lambda how: None)
+
+    assert process.wait(30) == -9
+    assert ray_health.is_lost()

@@ -139,7 +139,7 @@ def _run_ray(
             kill_ray_processes()
         else:
             with dashboard.stop_with_ray():
-                _end_ray(on_stuck)
+                shut_down(on_stuck)
 
 
 def _start_workers(n: int) -> list[Any]:
@@ -151,8 +151,14 @@ def _start_workers(n: int) -> list[Any]:
     return [task.remote() for _ in range(n)]
 
 
-def _end_ray(on_stuck: Callable[[str], None]) -> None:
-    """Leave a Ray of our own, which ends. One that does not is killed: all that counts is in files."""
+def shut_down(on_stuck: Callable[[str], None]) -> None:
+    """Leave Ray; one of our own ends, and is killed where it does not: all that counts is in files.
+
+    ``on_stuck`` is told in another thread where this will not return.
+
+    Meanwhile nothing is collected. A collection in another thread, as that which makes ready for the report, may free
+    Ray's references while Ray's worker goes: Ray then ends the process with status 1, without a word.
+    """
     late: list[str] = []
 
     def kill(how: str) -> None:
@@ -160,21 +166,11 @@ def _end_ray(on_stuck: Callable[[str], None]) -> None:
         kill_ray_processes()
 
     try:
-        with expect_ends(), watch_ray(kill, on_stuck, StartLimit("end", END_S)):
-            shut_down()
+        with collector_paused(), expect_ends(), watch_ray(kill, on_stuck, StartLimit("end", END_S)):
+            ray.shutdown()
     except KeyboardInterrupt:
         if not late:
             raise
-
-
-def shut_down() -> None:
-    """Leave Ray. Meanwhile nothing is collected.
-
-    A collection in another thread, as that which makes ready for the report, may free Ray's references while Ray's
-    worker goes: Ray then ends the process with status 1, without a word.
-    """
-    with collector_paused():
-        ray.shutdown()
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import importlib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tune.cluster.node_checks import check_nodes, list_startable_nodes
 from tune.cluster.process_server import ray_temp_folder
 from tune.cluster.ray_health import StartLimit, end_process, forget_loss, is_lost, kill_ray_processes, watch_ray
 from tune.cluster.resources import JoinedCluster, Node, Resources, plan_cluster
-from tune.errors import OptionError, PromotuneError, StartError
+from tune.errors import OptionError, PromotuneError, SearchError, StartError
 from tune.promotion.program import Program
 from tune.space.settings import Settings
 from tune.storage_url import url_of
@@ -70,7 +71,7 @@ def join_cluster(
             if is_lost():
                 kill_ray_processes()  # of which none is ours: Ray's exit functions would wait, too
             else:
-                shut_down()
+                shut_down(partial(_end_stuck, address))
 
 
 def list_living_nodes() -> tuple[Node, ...]:
@@ -119,6 +120,11 @@ def _connect_to_ray(address: str, door: str, parcel: Path, log: Path, variables:
     except Exception as error:
         raise _connection_error(address, error) from error
     return context.dashboard_url or None
+
+
+def _end_stuck(address: str, how: str) -> None:
+    """End this process, whose main thread does not come back from Ray."""
+    end_process(SearchError(None, f"the cluster at {address} could not be left: {how}", "What was written is whole."))
 
 
 @contextlib.contextmanager
