@@ -140,12 +140,42 @@ KINDS = {  # what a program does as it is imported, and how it builds its model 
         "os.environ.update(OMPI_COMM_WORLD_RANK='1', OMPI_COMM_WORLD_SIZE='2', PMI_RANK='1', PMI_SIZE='2')",
         "body",
     ),
+    "deterministic where that can be": (
+        "torch.use_deterministic_algorithms(True, warn_only=True); torch.backends.cudnn.benchmark = True",
+        "body",
+    ),
+    "compiled, and told to run as it is": ("torch.compiler.set_stance('force_eager')", "torch.compile(body)"),
+    "compiled where it is switched off": ("os.environ['TORCHDYNAMO_DISABLE'] = '1'", "torch.compile(body)"),
+    "a script of torch's": ("torch.jit.set_fusion_strategy([('STATIC', 1)])", "torch.jit.script(body)"),
+    "autocast to float16": (
+        "torch.set_autocast_dtype('cpu', torch.float16); torch.set_autocast_enabled('cpu', True)",
+        "body",
+    ),
+    "a seed of Lightning's": ("pl.seed_everything(11, workers=True)", "body"),
+    "threads between operators": ("torch.set_num_interop_threads(1)", "body"),
+    "anomalies looked for": ("torch.autograd.set_detect_anomaly(True)", "body"),
+    "jsrun, Flux and PALS": (
+        "os.environ.update(JSM_NAMESPACE_RANK='1', JSM_NAMESPACE_SIZE='2', FLUX_TASK_RANK='1', PALS_RANKID='1')",
+        "body",
+    ),
+    "a crash": ("pass", "__import__('ctypes').string_at(0)"),
+    "an abort": ("pass", "os.abort()"),
+    "a Ctrl-C of its own": ("pass", "fail(KeyboardInterrupt())"),
     "an error of CUDA's": ("pass", "fail(RuntimeError('CUDA error: device-side assert triggered'))"),
     "no memory": ("pass", "fail(MemoryError())"),
     "an exit": ("pass", "os._exit(3)"),
     "a kill": ("pass", "os.kill(os.getpid(), 9)"),
 }
-FAULTS = {"compiled by a broken backend", "an error of CUDA's", "no memory", "an exit", "a kill"}
+FAULTS = {
+    "compiled by a broken backend",
+    "a crash",
+    "an abort",
+    "a Ctrl-C of its own",
+    "an error of CUDA's",
+    "no memory",
+    "an exit",
+    "a kill",
+}
 HELPERS = """
 class Breaking(nn.Module):
     def forward(self, x):
