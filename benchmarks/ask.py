@@ -24,6 +24,7 @@ from tune.search.samplers.trial_window import distribution_of
 from tune.search.study.study import SearchStudy, create_search_study
 from tune.space.space import Space
 from tune.space.space_file import read_space
+from tune.trial.messages import EpochReport
 
 MARKS = (100, 1_000, 5_000)
 FULL = (*MARKS, 10_000)
@@ -85,7 +86,7 @@ def _trial(ledger: SearchStudy, number: int, rng: random.Random) -> tuple[float,
     ended = time.perf_counter()
     score = 1 - abs(float(str(values["DROPOUT"])) - 0.2) - 0.05 * rng.random()
     for epoch in (1, 2, 3):
-        ledger.write_epoch(asked, epoch, score - 1 / epoch)
+        ledger.write_epochs(asked, [EpochReport(epoch, score - 1 / epoch)])
     _ = ledger.prune_trial(asked) if number % 2 else ledger.complete_trial(asked)
     return (ended - started) * 1000, (time.perf_counter() - ended) * 1000
 

@@ -8,6 +8,7 @@ from tune.promotion.snapshot import take_snapshot
 from tune.search.study.study import create_search_study
 from tune.search.study.version_folders import version_name
 from tune.space.space_file import read_space, write_space
+from tune.trial.messages import EpochReport
 
 SPACE = """system: {program}
 metric: {metric}
@@ -54,7 +55,7 @@ def write_experiment(storage, name, curves, *, metric="Score/Val", mode="max", t
         )
         record.write_record(paths.version(version))
         for epoch, value in reached:
-            ledger.write_epoch(number, epoch, value)
+            ledger.write_epochs(number, [EpochReport(epoch, value)])
         _ = ledger.complete_trial(number) if curve else ledger.fail_trial(number, "ValueError: no")
     if ledger.searcher.is_exhausted:
         ledger.mark_no_more_trials()

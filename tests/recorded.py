@@ -14,6 +14,7 @@ from tune.promotion.snapshot import take_snapshot
 from tune.search.study.study import create_search_study
 from tune.search.study.version_folders import version_name
 from tune.space.space_file import read_space, write_space
+from tune.trial.messages import EpochReport
 
 BEGAN = datetime(2026, 3, 1, 12, 0).timestamp()
 
@@ -50,7 +51,8 @@ class Recorded:
         version = version_name(number, values if number else {})
         self.ledger.set_attributes(number, version=version, worker=f"host:{100 + worker}")
         for epoch, value in enumerate(curve, 1):
-            self.ledger.write_epoch(number, epoch, value, () if others is None else others(values, epoch))
+            more = () if others is None else tuple(others(values, epoch))
+            self.ledger.write_epochs(number, [EpochReport(epoch, value, others=more)])
         files = self.paths.version(version)
         files.folder.mkdir()
         TrialRecord(

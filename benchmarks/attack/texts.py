@@ -20,6 +20,7 @@ from tune.promotion.snapshot import take_snapshot
 from tune.search.study.study import create_search_study
 from tune.search.study.version_folders import version_name
 from tune.space.space_file import read_space, write_space
+from tune.trial.messages import EpochReport
 
 CONTROLS = (
     "\x1b[31m",
@@ -145,7 +146,7 @@ def _write(folder: Path, name: str, metric: str, constant: str, choice: str, mes
             failure=failure,
         ).write_record(files)
         if failure is None:
-            ledger.write_epoch(number, 1, 0.5)
+            ledger.write_epochs(number, [EpochReport(1, 0.5)])
             ledger.complete_trial(number, worker=where)
         else:
             ledger.fail_trial(number, failure.reason, worker=where)

@@ -13,6 +13,7 @@ from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.search.study.study import create_search_study
 from tune.space.space_file import read_space, write_space
+from tune.trial.messages import EpochReport
 
 NET = """\
 from config import CFG
@@ -95,7 +96,7 @@ def make(tmp_path, monkeypatch):
             if score is None:
                 ledger.fail_trial(number, "out of memory")
             else:
-                ledger.write_epoch(number, 1, score)
+                ledger.write_epochs(number, [EpochReport(1, score)])
                 ledger.complete_trial(number)
         return root
 

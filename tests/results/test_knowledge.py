@@ -13,6 +13,7 @@ from tune.promotion.snapshot import take_snapshot
 from tune.results.warm_start import read_prior_trials
 from tune.search.study.study import create_search_study
 from tune.space.space_file import read_space, write_space
+from tune.trial.messages import EpochReport
 
 PROGRAM = "LR = 1e-2\nSIZES = (1, 2)\nOPT = 'sgd'\nMOMENTUM = 0.5\n"
 SPACE = """system: p.py
@@ -50,8 +51,7 @@ def before(tmp_path, space):
         _, values = book.ask_trial() if number else book.ask_baseline()
         if number == 39:
             break
-        book.write_epoch(number, 1, values["LR"])
-        book.write_epoch(number, 2, values["LR"] / 2)
+        book.write_epochs(number, [EpochReport(1, values["LR"]), EpochReport(2, values["LR"] / 2)])
         if number % 10 == 5:
             book.fail_trial(number, "it raised")
         else:

@@ -21,6 +21,7 @@ from tune.search.study.edit_space import SpaceEdit, find_kept_trials, recover_ed
 from tune.search.study.journal import open_study
 from tune.search.study.study import create_search_study, open_search_study
 from tune.space.space_file import read_space, write_space
+from tune.trial.messages import EpochReport
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "LR = 0.5\nSIZES = (1, 2)\nOPT = 'sgd'\nWIDTH = 8\n"
@@ -65,7 +66,7 @@ def experiment(tmp_path, space):
     opened = [book.ask_trial() if number else book.ask_baseline() for number in range(N_TRIALS)]
     for epoch in (1, 2):  # all at a time, so that the order of the reports is not that of the trials
         for number, values in reversed(opened):
-            book.write_epoch(number, epoch, values["LR"] / epoch)
+            book.write_epochs(number, [EpochReport(epoch, values["LR"] / epoch)])
     for number in range(N_TRIALS - 2):
         book.set_attributes(number, version=f"{number:03d},v")
         if number % 5 == 4:

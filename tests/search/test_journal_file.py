@@ -6,6 +6,7 @@ import os
 import pytest
 
 from tests.search.test_ledger import ledger  # noqa: F401 - a fixture
+from tune.trial.messages import EpochReport
 
 THREE_EPOCHS = (1, 2, 3)
 
@@ -35,7 +36,7 @@ def test_an_epoch_an_end_and_an_opening_are_on_disk(ledger, tmp_path, lines_on_d
     assert lines_on_disk[-1] == size(tmp_path)
     for epoch in THREE_EPOCHS:
         book.set_attributes(number, last_epoch=epoch)
-        book.write_epoch(number, epoch, 0.5)
+        book.write_epochs(number, [EpochReport(epoch, 0.5)])
         assert lines_on_disk[-1] == size(tmp_path)
     book.complete_trial(number)
     assert lines_on_disk[-1] == size(tmp_path)
@@ -47,7 +48,7 @@ def test_a_trial_of_three_epochs_waits_for_the_disk_five_times(ledger, tmp_path,
     number, _ = book.ask_trial()
     book.set_attributes(number, version="000", worker="host:1")
     for epoch in THREE_EPOCHS:
-        book.write_epoch(number, epoch, 0.5)
+        book.write_epochs(number, [EpochReport(epoch, 0.5)])
     book.prune_trial(number)
     assert len(lines_on_disk) - before == 5
     records = (tmp_path / "exp" / "study.journal").read_text().splitlines()

@@ -12,6 +12,7 @@ from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.search.study.study import create_search_study, open_search_study
 from tune.space.space_file import read_space
+from tune.trial.messages import EpochReport
 
 PROGRAM = "LR = 1e-2\nBATCH_SIZE = 16\nSIZES = (1, 2)\nMAX_EPOCHS = 3\n"
 SPACE = """
@@ -59,7 +60,7 @@ def test_the_baseline_is_trial_0_with_the_hardcoded_values(ledger, reopened):
 def test_a_baseline_outside_its_range_is_run_and_is_no_observation(ledger, reopened):
     book = ledger(program=PROGRAM.replace("1e-2", "0.5").replace("16", "64"))
     number, values = book.ask_baseline()
-    book.write_epoch(number, 1, 0.9)
+    book.write_epochs(number, [EpochReport(1, 0.9)])
     book.complete_trial(number)
 
     assert (number, values) == (0, {"LR": 0.5, "BATCH_SIZE": 64, "SIZES": (1, 2)})
@@ -73,12 +74,12 @@ def test_every_end_is_in_the_journal(ledger, reopened):
     book = ledger()
     first, _ = book.ask_baseline()
     for epoch, value in enumerate((0.1, 0.7, 0.3), 1):
-        book.write_epoch(first, epoch, value)
+        book.write_epochs(first, [EpochReport(epoch, value)])
     second, values = book.ask_trial()
     book.set_attributes(second, version="001,x")
-    book.write_epoch(second, 1, 0.2)
+    book.write_epochs(second, [EpochReport(1, 0.2)])
     third, _ = book.ask_trial()
-    book.write_epoch(third, 1, math.nan)
+    book.write_epochs(third, [EpochReport(1, math.nan)])
     fourth, _ = book.ask_trial()
 
     complete, pruned, failed = book.complete_trial(first), book.prune_trial(second), book.fail_trial(third, "it is nan")
@@ -100,7 +101,7 @@ def test_every_end_is_in_the_journal(ledger, reopened):
 def test_what_is_open_at_the_end_is_left_waiting_with_its_curve(ledger, reopened):
     book = ledger()
     book.ask_baseline()
-    book.write_epoch(0, 1, 0.5)
+    book.write_epochs(0, [EpochReport(1, 0.5)])
     book.ask_trial()
 
     book.suspend_trials()
@@ -115,7 +116,7 @@ def test_less_is_better_where_the_space_says_so(ledger, reopened):
     book = ledger(mode="min")
     book.ask_baseline()
     for epoch, value in enumerate((0.5, 0.1, 0.3), 1):
-        book.write_epoch(0, epoch, value)
+        book.write_epochs(0, [EpochReport(epoch, value)])
 
     assert book.complete_trial(0).score == 0.1
     assert reopened().best_value == 0.1
@@ -157,7 +158,7 @@ def test_after_its_start_the_default_search_keeps_values_of_the_best_now_and_the
 
     for number in range(90):
         _, values = book.ask_trial() if number else book.ask_baseline()
-        book.write_epoch(number, 1, 0.0 if number else 1.0)
+        book.write_epochs(number, [EpochReport(1, 0.0 if number else 1.0)])
         book.complete_trial(number)
         kept.append(values["LR"] == 0.01)
 
@@ -169,7 +170,7 @@ def test_after_its_start_the_default_search_keeps_values_of_the_best_now_and_the
 def test_a_best_with_a_tuple_is_perturbed_too(ledger):
     book = ledger(rest="sampler_args: {n_startup_trials: 1}")
     book.ask_baseline()
-    book.write_epoch(0, 1, 1.0)
+    book.write_epochs(0, [EpochReport(1, 1.0)])
 
     assert book.searcher._best.find_best() == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
 
@@ -180,7 +181,7 @@ def test_a_grid_is_asked_for_once_and_the_baseline_is_one_of_its_points(ledger):
     while not book.searcher.is_exhausted:
         number, values = book.ask_trial()
         asked.append(values)
-        book.write_epoch(number, 1, 0.5)
+        book.write_epochs(number, [EpochReport(1, 0.5)])
         book.complete_trial(number)
 
     assert len(asked) == len({repr(values) for values in asked}) == 2 * 2 * 2
@@ -204,7 +205,7 @@ def test_a_configuration_that_has_finished_is_taken_from_the_ledger(ledger, reop
             assert repr(values) not in worth
             book.set_attributes(number, version=f"{number:03d},v")
             for epoch in (1, 2):
-                book.write_epoch(number, epoch, number + epoch / 10)
+                book.write_epochs(number, [EpochReport(epoch, number + epoch / 10)])
             outcome = book.prune_trial(number) if number % 2 else book.complete_trial(number)
             worth[repr(values)] = outcome
         else:
@@ -225,7 +226,7 @@ def test_a_configuration_that_has_finished_is_taken_from_the_ledger(ledger, reop
 def test_a_configuration_that_failed_or_still_runs_is_run_again(ledger):
     book = ledger(lr="{choice: [0.01]}")
     book.ask_baseline()
-    book.write_epoch(0, 1, 0.5)
+    book.write_epochs(0, [EpochReport(1, 0.5)])
     numbers = []
     for _ in range(8):
         number, _ = book.ask_trial()
@@ -239,7 +240,7 @@ def test_a_configuration_that_failed_or_still_runs_is_run_again(ledger):
 def test_repeats_are_run_where_the_space_asks_for_them(ledger):
     book = ledger(lr="{choice: [0.01]}", rest="repeats: true")
     book.ask_baseline()
-    book.write_epoch(0, 1, 0.5)
+    book.write_epochs(0, [EpochReport(1, 0.5)])
     book.complete_trial(0)
 
     assert [book.close_as_repeat(book.ask_trial()[0]) for _ in range(8)] == [None] * 8
@@ -273,9 +274,9 @@ def test_of_several_metrics_each_end_is_in_the_journal(two, reopened):
     for number in range(1, 4):
         assert book.ask_trial()[0] == number
     for number in range(4):
-        book.write_epoch(number, 1, 0.5, (3.0,))
-        book.write_epoch(number, 2, 0.4, (2.0 if number < 3 else math.nan,))
-    book.write_epoch(3, 3, 0.9, (math.nan,))
+        book.write_epochs(number, [EpochReport(1, 0.5, others=(3.0,))])
+        book.write_epochs(number, [EpochReport(2, 0.4, others=(2.0 if number < 3 else math.nan,))])
+    book.write_epochs(3, [EpochReport(3, 0.9, others=(math.nan,))])
 
     complete, pruned = book.complete_trial(0), book.prune_trial(1)
     book.suspend_trials()
@@ -301,7 +302,7 @@ def test_of_several_metrics_a_configuration_of_the_front_is_perturbed(two):
     kept = set()
     for number in range(140):
         _, values = book.ask_trial() if number else book.ask_baseline()
-        book.write_epoch(number, 1, values["LR"], (values["LR"],))  # every trial is in the front
+        book.write_epochs(number, [EpochReport(1, values["LR"], others=(values["LR"],))])  # every trial is in the front
         book.complete_trial(number)
         kept.add(values["LR"])
 
@@ -323,7 +324,7 @@ def test_cma_es_goes_on_from_where_it_was(tmp_path, arguments):
     book = create_search_study(paths, space, promoted)
     for number in range(60):
         _, values = book.ask_trial() if number else book.ask_baseline()
-        book.write_epoch(number, 1, (values["X"] - 2) ** 2 + (values["Y"] + 1) ** 2 + values["Z"])
+        book.write_epochs(number, [EpochReport(1, (values["X"] - 2) ** 2 + (values["Y"] + 1) ** 2 + values["Z"])])
         _ = book.fail_trial(number, "it raised") if number % 9 == 8 else book.complete_trial(number)
 
     def state(ledger):
@@ -340,7 +341,7 @@ def test_cma_es_goes_on_from_where_it_was(tmp_path, arguments):
 def test_what_was_known_from_the_start_is_known_after_a_restart(two):
     first = two(create_search_study)
     number, _ = first.ask_baseline()
-    first.write_epoch(number, 1, 0.5, (3.0,))
+    first.write_epochs(number, [EpochReport(1, 0.5, others=(3.0,))])
     known = first.complete_trial(number)
 
     first.add_prior_trials("other", [known] * 3)

@@ -33,7 +33,7 @@ def rehearsed(make, book, tmp_path):
     live.on_trial_end(0)
     book.fail_trial(1, "ValueError: no")
     live.on_trial_end(1, failed=True)
-    book.write_epoch(2, 3, math.nan)
+    book.write_epochs(2, [EpochReport(3, math.nan)])
     live.on_trial_result(2, 3, math.nan)
     book.fail_trial(2, "the metric is nan in epoch 3")
     live.on_trial_end(2, failed=True)

@@ -237,12 +237,8 @@ class SearchStudy:
         """Return the promoted constants of a trial."""
         return dict(self._values[number])
 
-    def write_epoch(self, number: int, epoch: int, value: float, others: Sequence[float] = ()) -> None:
-        """Write one epoch of a trial: its curve, and further metrics; it is on disk when this returns."""
-        self.write_epochs(number, [EpochReport(epoch, value, others=tuple(others))])
-
     def write_epochs(self, number: int, epochs: Sequence[EpochReport]) -> None:
-        """Write several epochs of a trial, all or none.
+        """Write several epochs of a trial, all or none: the curve, and further metrics; on disk when this returns.
 
         That one is the last comes first: with it, what the scheduler decided follows from the epochs alone.
         """
