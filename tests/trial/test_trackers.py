@@ -2,8 +2,12 @@
 
 import contextlib
 import json
+import os
+import signal
 import sqlite3
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +24,7 @@ from tune.trial.trackers.mlflow_tracker import share_experiment
 from tune.trial.trackers.run_labels import RunEnd, label_runs
 from tune.trial.trackers.run_records import read_run_records, write_run_records
 from tune.trial.trackers.tracked_trial import TrackedTrial
+from tune.trial.trackers.tracker import lock_folder
 
 SCRIPT = """
 import os
@@ -241,6 +246,59 @@ def test_mlflow_when_the_process_is_killed_for_good_then_its_run_is_closed_as_fa
     _, (found,) = mlflow_runs(tmp_path, monkeypatch)
     assert (found.info.status, found.data.tags["promotune.state"]) == ("FAILED", "failed")
     assert start_closing_runs(files, "max", worker.job.folder) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["MLFlowLogger", "start_run"])
+def test_mlflow_when_two_trials_open_a_new_database_at_one_moment_then_both_have_a_run(
+    tracked, tmp_path, monkeypatch, start
+):
+    need_tracker("mlflow")
+    need_tracker("alembic")  # the client alone knows no databases
+    database = tmp_path / "runs.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    worker = tracked(**STARTS[start])
+
+    with ThreadPoolExecutor(2) as trials:
+        ended = list(trials.map(lambda number: run(worker, number), (1, 2)))
+
+    assert [(read_record(files).stage, death) for files, death in ended] == [("complete", None)] * 2
+    with contextlib.closing(sqlite3.connect(database)) as opened:
+        runs = sorted(opened.execute("SELECT name, status FROM runs"))
+        states = opened.execute("SELECT value FROM tags WHERE key = 'promotune.state'").fetchall()
+    assert runs == [("001,LR=0.5", "FINISHED"), ("002,LR=0.5", "FINISHED")]
+    assert states == [("complete",)] * 2
+
+
+def took_s(folder, wait_s):
+    begun = time.monotonic()
+    with lock_folder(folder, wait_s):
+        return time.monotonic() - begun
+
+
+def test_a_locked_folder_is_waited_for_and_no_longer_than_that(tmp_path):
+    with ThreadPoolExecutor(1) as other, lock_folder(tmp_path, 60):
+        waits = other.submit(took_s, tmp_path, 60)
+        assert took_s(tmp_path, 0.2) >= 0.2
+        assert not waits.done()
+    assert 0.2 <= waits.result() < 60
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_is_given_back_though_a_child_that_was_forked_meanwhile_lives_on(tmp_path):
+    with lock_folder(tmp_path, 60):
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+    try:
+        assert took_s(tmp_path, 60) < 1
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_folder_that_cannot_be_locked_is_not_waited_for(tmp_path):
+    assert took_s(tmp_path / "gone", 60) < 1
 
 
 @pytest.mark.slow

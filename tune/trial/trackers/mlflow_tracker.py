@@ -16,7 +16,7 @@ from tune.internals.private_apis import patch_attribute
 from tune.trial.disk_space import walk_exception_chain
 from tune.trial.trackers.run_labels import PREFIX, RunEnd, RunLabels
 from tune.trial.trackers.run_records import RunRecord
-from tune.trial.trackers.tracker import Tracker, TrialRuns, close_as_finished, log_tracker_errors
+from tune.trial.trackers.tracker import Tracker, TrialRuns, close_as_finished, lock_folder, log_tracker_errors
 
 RUN_NAME, PARENT = "mlflow.runName", "mlflow.parentRunId"
 """MLflow's own tags."""
@@ -31,6 +31,8 @@ NO_EXPERIMENT = "Default"
 """Of MLflow's: every store has it."""
 REFUSALS = frozenset({"CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED", "TEMPORARILY_UNAVAILABLE", "UNAUTHENTICATED"})
 """What a server says that takes nothing from this user, or not now."""
+OPENING_S = 120.0
+"""How long a trial waits for others that open their store; a new database takes some seconds."""
 ALLOW_FILES = "MLFLOW_ALLOW_FILE_STORE"
 """The variable that MLflow asks for where runs are to be files."""
 
@@ -85,6 +87,7 @@ class MlflowTracker(Tracker):
             if self.runs.scratch is not None:
                 patches.enter_context(_redirect_runs(package, self.runs.scratch / "mlflow"))
             else:
+                patches.enter_context(patch_attribute(client, "__init__", self._wrap_init(client.__init__)))
                 patches.enter_context(patch_attribute(client, "create_run", self._wrap_create(client.create_run)))
                 share = share_experiment(client.create_experiment)
                 patches.enter_context(patch_attribute(client, "create_experiment", share))
@@ -95,6 +98,16 @@ class MlflowTracker(Tracker):
                     for holder in (package, package.tracking.fluent):
                         patches.enter_context(patch_attribute(holder, name, replacement))
             yield
+
+    def _wrap_init(self, init: Callable[..., None]) -> Callable[..., None]:
+        """Let one trial at a time open its store: MLflow makes the tables of a new database without a lock."""
+
+        @functools.wraps(init)
+        def replacement(*args: Any, **given: Any) -> None:
+            with lock_folder(self.runs.experiment, OPENING_S):
+                init(*args, **given)
+
+        return replacement
 
     def _wrap_beginning(
         self, begin: Callable[..., Any], package: ModuleType, patches: contextlib.ExitStack

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from tune.paths import VersionPaths
@@ -75,15 +76,19 @@ class RunLabels:
 
 def label_runs(files: VersionPaths, number: int, constants: Mapping[str, Value]) -> RunLabels:
     """Return the names of a version's runs."""
-    is_retrained = files.retrain_request.is_file()
-    parent = files.folder.parent
     return RunLabels(
-        experiment=(parent.parent if is_retrained else parent).name,
+        experiment=find_experiment(files).name,
         version=files.folder.name,
         number=number,
         constants=constants,
-        is_retrained=is_retrained,
+        is_retrained=files.retrain_request.is_file(),
     )
+
+
+def find_experiment(files: VersionPaths) -> Path:
+    """Return the folder of a version's experiment."""
+    parent = files.folder.parent
+    return parent.parent if files.retrain_request.is_file() else parent
 
 
 def drop_states(tags: Any) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from tune.trial.lightning.packages import PACKAGES, patch_packages
 from tune.trial.trackers.comet_tracker import CometTracker
 from tune.trial.trackers.csv_tracker import CsvTracker
 from tune.trial.trackers.mlflow_tracker import MlflowTracker
-from tune.trial.trackers.run_labels import RunEnd, RunLabels, RunState, label_runs
+from tune.trial.trackers.run_labels import RunEnd, RunLabels, RunState, find_experiment, label_runs
 from tune.trial.trackers.run_records import RunRecord, read_run_records, write_run_records
 from tune.trial.trackers.tracker import Tracker, guard_experiment, guard_logger, log_tracker_errors
 from tune.trial.trackers.trackio_tracker import TrackioTracker
@@ -33,6 +33,7 @@ class TrackedTrial:
     def __init__(self, labels: RunLabels, files: VersionPaths, describe_end: Callable[[], RunEnd]) -> None:
         """``describe_end``: says how the trial stands."""
         self.labels = labels
+        self.experiment = find_experiment(files)
         self.scratch: Path | None = None
         self._files = files
         self._describe_end = describe_end

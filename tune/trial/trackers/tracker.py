@@ -4,8 +4,11 @@ A tracker never fails a trial: what goes wrong in our hooks is written to the tr
 """
 
 import contextlib
+import fcntl
 import functools
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,11 +18,16 @@ from tune.internals.private_apis import patch_attribute
 from tune.trial.trackers.run_labels import RunEnd, RunLabels, RunState
 from tune.trial.trackers.run_records import RunRecord
 
+LOOK_S = 0.05
+"""Between two looks at a lock."""
+
 
 class TrialRuns(Protocol):
     """The runs of one trial, as trackers see them."""
 
     labels: RunLabels
+    experiment: Path
+    """The folder of the experiment, which all its trials share."""
 
     @property
     def scratch(self) -> Path | None:
@@ -68,6 +76,39 @@ def log_tracker_errors(tracker: str) -> Iterator[None]:
         yield
     except Exception as error:
         sys.stderr.write(f"{tracker}: {type(error).__name__}: {error}\n")
+
+
+@contextlib.contextmanager
+def lock_folder(folder: Path, wait_s: float) -> Iterator[None]:
+    """Let one trial at a time be here; go on without where the folder cannot be locked, or is locked for too long.
+
+    The lock goes with the process that holds it, and leaves no file.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield
+        return
+    try:
+        until = time.monotonic() + wait_s
+        while not _take_lock(descriptor) and time.monotonic() < until:
+            time.sleep(LOOK_S)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child that was forked meanwhile has the descriptor, too
+        os.close(descriptor)
+
+
+def _take_lock(descriptor: int) -> bool:
+    """Return False where another process has the lock; a file system without locks is none to wait for."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 class NullRun:
