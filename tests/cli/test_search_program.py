@@ -14,6 +14,7 @@ import pytest
 from tests.projects import write_program
 from tune.cli import main
 from tune.cli.parser import import_command, split_command
+from tune.errors import OptionError
 from tune.paths import ExperimentPaths
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.program import find_program
@@ -400,3 +401,39 @@ def test_an_option_of_a_lightning_cli_is_none_of_ours(folder, capfd):
 
     assert main(["cli.py", "--model.lr=0.1..1", "--metric", "val_acc", "--storage", "s3://"]) == 2
     assert capfd.readouterr().err.startswith("--storage: the URL names no bucket")
+
+
+CLI_PROGRAM = (
+    "import pytorch_lightning as pl\nfrom pytorch_lightning.cli import LightningCLI\n"
+    "class Net(pl.LightningModule):\n    def __init__(self, lr: float = 0.1): self.lr = lr\nLightningCLI(Net)\n"
+)
+TRAINER_WORDS = {
+    "a name": (["cli.py", "--trainer.max_epochs"], ["--trainer.max_epochs"], {}),
+    "a name before an option": (["cli.py", "--trainer.max_epochs", "--yes"], ["--trainer.max_epochs"], {}),
+    "a range": (["cli.py", "--trainer.max_epochs=5..10"], ["--trainer.max_epochs=5..10"], {}),
+    "a choice": (
+        ["cli.py", "--trainer.max_epochs=5,10", "--model.lr"],
+        ["--trainer.max_epochs=5,10", "--model.lr"],
+        {},
+    ),
+    "a value": (["cli.py", "--model.lr", "--trainer.max_epochs", "5"], ["--model.lr"], {"max_epochs": "5"}),
+    "a negative value": (["cli.py", "--model.lr", "--trainer.max_epochs", "-1"], ["--model.lr"], {"max_epochs": "-1"}),
+    "devices": (["cli.py", "--model.lr", "--trainer.devices=0,1"], ["--model.lr"], {"devices": "0,1"}),
+}
+
+
+@pytest.mark.parametrize(("words", "names", "trainer"), TRAINER_WORDS.values(), ids=TRAINER_WORDS)
+def test_an_argument_of_the_trainer_that_a_lightning_cli_takes_can_be_named(folder, words, names, trainer):
+    write_program(folder, "cli", CLI_PROGRAM)
+
+    given = import_command("search_program").parser().parse_words(words)
+
+    assert (given.names, given.trainer) == (names, trainer)
+
+
+@pytest.mark.parametrize(
+    "rest", [[], ["--yes"], ["-o", "x.yaml"]], ids=["last", "before an option", "before a short one"]
+)
+def test_an_argument_of_the_trainer_without_a_value_is_refused_where_the_program_has_no_such_option(folder, rest):
+    with pytest.raises(OptionError, match=r"--trainer\.max_epochs needs a value"):
+        import_command("search_program").parser().parse_words(["net.py", "LR", "--trainer.max_epochs", *rest])

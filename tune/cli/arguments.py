@@ -10,9 +10,12 @@ from tune.cli.parser import Parser, add_quiet, add_storage
 from tune.cluster.backend import Backend, open_backend
 from tune.errors import OptionError, SpaceError
 from tune.space.library_args import parse_trainer_value
+from tune.space.range_words import BETWEEN, COMMA
 from tune.space.settings import SETTINGS, Settings, set_to
 
 TRAINER_PREFIX = "--trainer."
+OPTION_WORD = re.compile(r"-[^0-9.]")
+"""How an option begins, and no negative number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,18 +103,35 @@ def add_trainer(parser: SearchParser) -> None:
     )
 
 
-def split_trainer_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Take ``--trainer.NAME VALUE`` and ``--trainer.NAME=VALUE`` out of the words."""
+def split_trainer_words(
+    words: Sequence[str], has_such_options: Callable[[], bool] = lambda: False
+) -> tuple[list[str], dict[str, str]]:
+    """Take ``--trainer.NAME VALUE`` and ``--trainer.NAME=VALUE`` out of the words.
+
+    ``has_such_options``: whether the program has options of these names, as one with a LightningCLI. Then one without a
+    value, or with a range, is a name to search, and stays.
+    """
     rest: list[str] = []
     trainer: dict[str, str] = {}
-    waiting = iter(words)
-    for word in waiting:
+    place = 0
+    while place < len(words):
+        word = words[place]
+        place += 1
         if not word.startswith(TRAINER_PREFIX):
             rest.append(word)
             continue
         name, equals, text = word.removeprefix(TRAINER_PREFIX).partition("=")
-        value = text if equals else next(waiting, None)
-        if value is None or (not equals and value.startswith("--")):
+        if equals:
+            is_range = BETWEEN in text or (COMMA in text and name != "devices")
+            if is_range and has_such_options():
+                rest.append(word)
+            else:
+                trainer[name] = text
+        elif place < len(words) and not OPTION_WORD.match(words[place]):
+            trainer[name] = words[place]
+            place += 1
+        elif has_such_options():
+            rest.append(word)
+        else:
             raise OptionError(None, f"{word} needs a value", f"Write {word} VALUE.")
-        trainer[name] = value
     return rest, trainer

@@ -12,9 +12,10 @@ from tune.cli.arguments import SearchParser, split_trainer_words
 from tune.cli.parser import is_program
 from tune.errors import ConstantError, OptionError, ProgramError, UserError
 from tune.invocation import join_words, this_command
+from tune.promotion.find.project import project_of
 from tune.promotion.find_constants import find_all
 from tune.promotion.find_programs import find_programs
-from tune.promotion.options.declared_options import SIMILAR, find_options
+from tune.promotion.options.declared_options import SIMILAR, find_options, is_lightning_cli
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_kind import defines_settings_alone
 from tune.space.names import canonical_name, relative_if_shorter
@@ -39,7 +40,7 @@ class NamesParser(SearchParser):
 
     def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say; the names in their order."""
-        words, trainer = split_trainer_words(join_args_option(words))
+        words, trainer = split_trainer_words(join_args_option(words), lambda: _has_trainer_options(words))
         known = {text.partition("=")[0] for text in self.option_spellings}
         unknown = [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
         theirs = [word for word in unknown if word.startswith("--")]
@@ -67,6 +68,17 @@ def parse_args_option(given: argparse.Namespace) -> tuple[str, ...]:
         return tuple(shlex.split(given.args or ""))
     except ValueError as error:
         raise OptionError(None, f"--args: {error}, got {given.args!r}", "Close the quote.") from error
+
+
+def _has_trainer_options(words: Sequence[str]) -> bool:
+    """Tell whether the program has options of its own for the Trainer's arguments: a LightningCLI gives it these."""
+    program = next(filter(is_program, words), None)
+    try:
+        project = None if program is None else project_of(find_program(Path(program)))
+    except UserError:
+        return False  # the command tells it
+    surveys = () if project is None else project.surveys.values()
+    return any(is_lightning_cli(called, survey, project) for survey in surveys for called in survey.calls if project)
 
 
 def _find_short_names(unknown: Sequence[str], words: Sequence[str]) -> list[str]:
