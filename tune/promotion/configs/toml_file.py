@@ -1,6 +1,6 @@
 """The values of a TOML file, each with its line, and the file with another value: only that value's text changes.
 
-A value counts where it stands whole on the line of its key. Entries of inline tables and of arrays of tables do not.
+A value counts where it stands whole on the line of its key, in an inline table too.
 """
 
 import json
@@ -14,6 +14,7 @@ from tune.space.dimensions import Value
 from tune.space.yaml_document import Keys
 
 TABLE = re.compile(r"\s*\[([\w.\s-]+)\]\s*(#.*)?")
+TABLE_OF_ARRAY = re.compile(r"\s*\[\[([\w.\s-]+)\]\]\s*(#.*)?")
 ENTRY = re.compile(r"(\s*([\w-]+(?:\s*\.\s*[\w-]+)*)\s*=\s*)(.*)")
 
 
@@ -44,7 +45,7 @@ def replace_toml_value(text: str, keys: Keys, value: Value) -> str | None:
             continue
         line = lines[number - 1]
         lines[number - 1] = line[:start] + _format(value) + line[start + len(written) :]
-        _look_up(wanted, keys[:-1])[keys[-1]] = list(value) if isinstance(value, tuple) else value
+        _look_up(wanted, found[:-1])[found[-1]] = list(value) if isinstance(value, tuple) else value
         new = "\n".join(lines)
         return new if repr(read_toml(new)) == repr(wanted) else None
     return None
@@ -53,14 +54,52 @@ def replace_toml_value(text: str, keys: Keys, value: Value) -> str | None:
 def _find_entries(text: str) -> Iterator[tuple[int, Keys, int, str]]:
     """Yield (line, keys, column of the value, its text) of what looks like an entry; text of a longer one may, too."""
     table: Keys | None = ()
+    n_tables: dict[Keys, int] = {}
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith("["):
-            header = TABLE.fullmatch(line.rstrip("\r"))
-            table = None if header is None else _split_keys(header[1])
+            table = _find_table(line.rstrip("\r"), n_tables)
         elif table is not None and (entry := ENTRY.fullmatch(line.rstrip("\r"))) is not None:
             written = _cut_comment(entry[3])
             if written is not None:
-                yield number, (*table, *_split_keys(entry[2])), len(entry[1]), written
+                for keys, start, each in _find_parts((*table, *_split_keys(entry[2])), len(entry[1]), written):
+                    yield number, keys, start, each
+
+
+def _find_table(line: str, n_tables: dict[Keys, int]) -> Keys | None:
+    """Return the keys of the table that a header begins, with a place for one of an array; None: no header.
+
+    ``n_tables``: how many tables each array has had.
+    """
+    header = TABLE_OF_ARRAY.fullmatch(line)
+    if header is not None:
+        array = _place_in_arrays(_split_keys(header[1])[:-1], n_tables) + _split_keys(header[1])[-1:]
+        n_tables[array] = n_tables.get(array, 0) + 1
+        return (*array, n_tables[array] - 1)
+    header = TABLE.fullmatch(line)
+    return None if header is None else _place_in_arrays(_split_keys(header[1]), n_tables)
+
+
+def _place_in_arrays(keys: Keys, n_tables: dict[Keys, int]) -> Keys:
+    """Return the keys with the place of the last table of each array among them."""
+    found: Keys = ()
+    for key in keys:
+        found = (*found, key)
+        if found in n_tables:
+            found = (*found, n_tables[found] - 1)
+    return found
+
+
+def _find_parts(keys: Keys, start: int, written: str) -> Iterator[tuple[Keys, int, str]]:
+    """Yield a value, or those of an inline table, with their columns."""
+    if not written.startswith("{"):
+        yield keys, start, written
+        return
+    place = 1
+    for end in [match.start() for match in re.finditer(r"[,}]", written)]:
+        entry = ENTRY.fullmatch(written[place:end].rstrip())
+        if entry is not None and read_toml(f"x = {entry[3]}") is not None:  # else the comma stands in a value
+            yield from _find_parts((*keys, *_split_keys(entry[2])), start + place + len(entry[1]), entry[3])
+            place = end + 1
 
 
 def _split_keys(text: str) -> Keys:
@@ -86,7 +125,10 @@ def _is_value(value: Any) -> bool:
 
 def _look_up(held: Any, keys: Keys) -> Any:
     for key in keys:
-        held = held.get(key) if isinstance(held, dict) else None
+        if isinstance(held, list) and isinstance(key, int):
+            held = held[key] if key < len(held) else None
+        else:
+            held = held.get(key) if isinstance(held, dict) else None
     return held
 
 
