@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.space.test_suggestion import SUGGESTIONS
 from tune.promotion.space_checks import space_warnings
 from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange
+from tune.space.suggest_range import suggest_range
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def test_what_may_not_be_meant_is_told(key, dimension, value, warning):
         ("LR", FloatRange(low=0.1, high=0.2), 0.1),  # less than an order of magnitude
         ("LR_DECAY", FloatRange(low=0.0, high=1.0), 0.1),
         ("BATCH_SIZE", numbers(16, 32, 64, 128), 64),
+        ("WIDTH", numbers(192, 384, 768, 1536), 768),
+        ("HEADS", numbers(12, 6, 3), 12),
         ("N", numbers(1, 3), 1),
         ("N", numbers(3, 1, 2), 1),
         ("N", numbers(1, 2, 3, "auto"), 1),
@@ -85,3 +89,10 @@ def test_what_may_not_be_meant_is_told(key, dimension, value, warning):
 )
 def test_what_is_in_order_is_not_told(key, dimension, value):
     assert space_warnings([Entry(key, dimension, value)]) == ()
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, value, _ in SUGGESTIONS if value != 0])
+def test_a_range_that_was_suggested_is_not_told(name, value):
+    dimension = suggest_range(name, value).dimension
+
+    assert space_warnings([Entry(name, dimension, value)]) == ()

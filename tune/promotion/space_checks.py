@@ -102,7 +102,7 @@ def _is_value(value: object) -> TypeGuard[Value]:
 
 def _numbers_as_categories(choice: Choice) -> Iterator[str]:
     numbers = [option for option in choice.options if is_number(option)]
-    if len(numbers) < max(LEAST_STEPS, len(choice.options)) or not _is_monotonic(numbers) or _powers_of_two(numbers):
+    if len(numbers) < max(LEAST_STEPS, len(choice.options)) or not _is_monotonic(numbers) or _are_sizes(numbers):
         return
     got = f"got {len(numbers)} ordered numbers"
     yield f"a choice knows no order, {got}; a range learns faster: write `{_format_enclosing_range(numbers)}`"
@@ -112,8 +112,11 @@ def _is_monotonic(numbers: list[int | float]) -> bool:
     return all(a < b for a, b in pairwise(numbers)) or all(a > b for a, b in pairwise(numbers))
 
 
-def _powers_of_two(numbers: list[int | float]) -> bool:
-    return all(is_int(number) and number > 0 and number & (number - 1) == 0 for number in numbers)
+def _are_sizes(numbers: list[int | float]) -> bool:
+    """Tell powers of two, and doubles of one number: a size that others have to fit takes no value between."""
+    powers = all(is_int(number) and number > 0 and number & (number - 1) == 0 for number in numbers)
+    ordered = sorted(numbers)
+    return powers or (all(map(is_int, ordered)) and all(high == 2 * low for low, high in pairwise(ordered)))
 
 
 def _format_enclosing_range(numbers: list[int | float]) -> str:
