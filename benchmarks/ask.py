@@ -95,9 +95,7 @@ def _plain_ask_ms(paths: ExperimentPaths, space: Space, promoted: tuple[Promoted
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(paths.journal)))
     trials = optuna.load_study(study_name=None, storage=storage).get_trials(deepcopy=False)
     dimensions = {item.key: item.dimension for item in promoted}
-    study = optuna.create_study(
-        direction="maximize", sampler=build_sampler(space.settings.sampler, {}, dimensions, seed=0)
-    )
+    study = optuna.create_study(direction="maximize", sampler=build_sampler(space.settings.sampler, {}, seed=0))
     study.add_trials(trials)
     times = []
     for _ in range(N_ASKS):

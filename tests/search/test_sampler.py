@@ -99,7 +99,7 @@ def test_the_same_seed_draws_the_same(name):
     def draws(seed):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # QMC
-            study = optuna.create_study(sampler=build_sampler(name, {}, dimensions, seed))
+            study = optuna.create_study(sampler=build_sampler(name, {}, seed))
         rows = []
         for number in range(8):
             trial = study.ask({key: distribution_of(dimension) for key, dimension in dimensions.items()})
@@ -112,8 +112,8 @@ def test_the_same_seed_draws_the_same(name):
 
 
 def test_the_arguments_of_the_space_file_win_over_ours():
-    sampler = build_sampler("tpe", {"n_startup_trials": 3, "multivariate": True}, {}, 0)
+    sampler = build_sampler("tpe", {"n_startup_trials": 3, "multivariate": True}, 0)
 
     assert sampler._n_startup_trials == 3
     assert sampler._multivariate is True
-    assert build_sampler("tpe", {}, {}, 0)._multivariate is False
+    assert build_sampler("tpe", {}, 0)._multivariate is False

@@ -84,17 +84,17 @@ class StartedCommand:
         """Whether it is over; it is waited for by asking."""
         return self._process.poll() is not None
 
-    def wait_for_experiment(self, storage: Path, timeout_s: float = START_S) -> ExperimentPaths:
+    def wait_for_experiment(self, storage: Path) -> ExperimentPaths:
         """Return the experiment that it writes, once that has a ledger, or the time is over.
 
         Raises CommandError with what it said where it ended before, and where it holds no experiment in time.
         """
         try:
-            found = self._wait_until(time.monotonic() + timeout_s, storage)
+            found = self._wait_until(time.monotonic() + START_S, storage)
             if self.has_ended and self._process.returncode != 0:
                 raise _create_error(self._words, self._process.returncode, self._read_output())
             if found is None:
-                what = f"no experiment in {storage} after {timeout_s:.0f} s"
+                what = f"no experiment in {storage} after {START_S:.0f} s"
                 raise CommandError(f"{what}; it said: {self._read_output()[-MOST_SAID:]}")
         finally:
             self._output.close()  # what it says from now on nobody reads; it has the file all the same

@@ -233,3 +233,8 @@ def is_program(word: str) -> bool:
 def storage_of(given: str | None) -> Path:
     """Return the folder of all experiments, absolute; of a URL the folder where they are worked on."""
     return local_folder_of(given) if given else default_storage()
+
+
+def storage_option(storage: Path) -> str:
+    """Return what a command needs beside an experiment's name to find it in a folder of experiments."""
+    return "" if storage == default_storage() else f" --storage {shell_word(storage)}"

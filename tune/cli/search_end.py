@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tune.cli.parser import storage_of
+from tune.cli.parser import storage_option
 from tune.cli.terminal.observer import SearchLines
 from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
@@ -28,7 +28,7 @@ from tune.errors import (
 from tune.experiment.open import open_experiment
 from tune.experiment.trial_result import BASELINE
 from tune.invocation import this_command
-from tune.paths import ExperimentPaths, display_path, shell_word
+from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
 from tune.results.confirm.confirmation import read_confirmation
 from tune.results.failures import group_failures
@@ -64,12 +64,6 @@ def show_stopped(screen: Screen, paths: ExperimentPaths) -> int:
     else:
         screen.print_result("stopped at once; nothing was trained", style="yellow")
     return EXIT_INTERRUPTED
-
-
-def storage_option(paths: ExperimentPaths) -> str:
-    """Return what a command needs beside an experiment's name to find it."""
-    storage = paths.folder.parent
-    return "" if storage == storage_of(None) else f" --storage {shell_word(storage)}"
 
 
 def show_finished(screen: Screen, finished: "SearchResult", search: "Search", report: ReportAtEnd) -> int:
@@ -157,7 +151,7 @@ def show_next(screen: Screen, finished: "SearchResult", search: "Search", best: 
     confirmation = None
     if search.space.settings.confirm is not None and best is not None:
         confirmation = read_confirmation(open_experiment(str(paths.folder), paths.folder.parent))
-    option = storage_option(paths)
+    option = storage_option(paths.folder.parent)
     more = len(finished.outcomes) < finished.n_wanted and not finished.exhausted
     open_trials = any(outcome.state in ("waiting", "running") for outcome in finished.outcomes)
     is_open = confirmation is not None and bool(confirmation.needed)
@@ -167,14 +161,14 @@ def show_next(screen: Screen, finished: "SearchResult", search: "Search", best: 
         screen.print_line(f"next: {_resume_command(paths)} --trials +{len(finished.outcomes)}")
     if best is not None and not best.is_baseline and not is_open:
         commands = [] if search.space.settings.confirm is not None else [f"retrain {paths.name} --seeds 5{option}"]
-        is_kept = best.is_baseline or (confirmation is not None and confirmation.chosen == BASELINE)
+        is_kept = confirmation is not None and confirmation.chosen == BASELINE
         commands += [] if is_kept else [f"apply {paths.name}{option}"]
         for number, command in enumerate(commands):
             screen.print_line(f"{'next:' if number == 0 else '     '} {this_command()} {command}")
 
 
 def _resume_command(paths: ExperimentPaths) -> str:
-    return f"{this_command()} resume {paths.name}{storage_option(paths)}"
+    return f"{this_command()} resume {paths.name}{storage_option(paths.folder.parent)}"
 
 
 def explain_fault(paths: ExperimentPaths, fault: SearchError) -> SearchError:

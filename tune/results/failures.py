@@ -32,7 +32,6 @@ class Region:
     """``>=``, ``<=`` or ``=``."""
     bound: Value
     """Included."""
-    n_inside: int
     n_outside: int
 
     @property
@@ -76,11 +75,11 @@ def _find_bounds(
         return
     ours = [values[name] for values in inside]
     theirs = [values[name] for values in outside if name in values]
-    counts = {"n_inside": len(inside), "n_outside": len(outside)}
+    n_outside = len(outside)
     if isinstance(dimension, Choice) and numbers_of(dimension) is None:
         one = all(is_same_yaml_value(value, ours[0]) for value in ours)
         if one and theirs and not any(is_same_yaml_value(value, ours[0]) for value in theirs):
-            yield 0.0, Region(constant=name, relation="=", bound=ours[0], **counts)
+            yield 0.0, Region(constant=name, relation="=", bound=ours[0], n_outside=n_outside)
         return
     numbers, others = [each for each in ours if is_number(each)], [each for each in theirs if is_number(each)]
     if not others or len(numbers) != len(ours) or len(others) != len(theirs):
@@ -89,10 +88,10 @@ def _find_bounds(
     width = max(whole) - min(whole) or 1.0
     if min(numbers) > max(others):
         gap = (min(numbers) - max(others)) / width
-        yield gap, Region(constant=name, relation=">=", bound=min(numbers), **counts)
+        yield gap, Region(constant=name, relation=">=", bound=min(numbers), n_outside=n_outside)
     elif max(numbers) < min(others):
         gap = (min(others) - max(numbers)) / width
-        yield gap, Region(constant=name, relation="<=", bound=max(numbers), **counts)
+        yield gap, Region(constant=name, relation="<=", bound=max(numbers), n_outside=n_outside)
 
 
 OUT_OF_MEMORY = "out of memory"

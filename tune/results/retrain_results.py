@@ -128,9 +128,6 @@ def _absolute_difference(one: float, other: float) -> float:
     return distance if math.isfinite(distance) else math.inf
 
 
-UNFINISHED = "it did not finish"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainedVersion:
     """One version under ``retrain/``."""

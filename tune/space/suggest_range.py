@@ -276,7 +276,3 @@ def _decades_around(value: float) -> FloatRange:
 def _scale_decimal(value: float, factor: float) -> float:
     """Multiply as people do: a tenth of 0.003 is 0.0003, not 0.00030000000000000003."""
     return float(Decimal(repr(value)) * Decimal(repr(factor)))
-
-
-def _round_up(value: float, bounds: tuple[float, ...]) -> float:
-    return next(bound for bound in bounds if value <= bound)

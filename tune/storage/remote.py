@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tune.errors import OptionError, StorageError
 from tune.paths import atomic_write
@@ -29,7 +29,6 @@ NO_BUCKET = "bucket does not exist"
 """What S3 says; a file that is not there is told by its path alone."""
 
 QUERY = re.compile(r"\?\S*")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,11 +41,11 @@ class Uploader:
         """Begin to look for changes."""
         self._thread.start()
 
-    def stop_uploads(self, n_tries: int = 1) -> None:
+    def stop_uploads(self) -> None:
         """Carry what is left, and end; raise StorageError where it cannot be carried."""
         self._over.set()
         self._thread.join()
-        retry_on_error(self.upload_changes, n_tries)
+        self.upload_changes()
 
     def upload_changes(self) -> None:
         """Carry what has changed; raise StorageError at the first file that cannot be carried."""

@@ -139,17 +139,14 @@ class DryRun(Protocol):
 class PreflightReport:
     """What the baseline did."""
 
-    fits: list[FitSummary]
-    logged: list[str]
-    """The names of what it logs, sorted."""
+    done: DryRunResult
     wrote: list[str]
     """Files that it wrote into the working directory, a few of them."""
-    n_workers: int
-    """The most that a DataLoader of it has."""
-    packages: dict[str, str | None]
-    """The modules of installed packages that it imported, with their files."""
-    reads: OptionReads
-    """What it read of its command line."""
+
+    @property
+    def logged(self) -> list[str]:
+        """The names of what it logs, sorted."""
+        return sorted({name for fit in self.done.fits for names in fit.logged.values() for name in names})
 
 
 class Preflight:
@@ -161,20 +158,13 @@ class Preflight:
         self._version = version
         self._rehearse = rehearse
 
-    def run_baseline(self, *, shortens: bool = True) -> PreflightReport:
+    def run_baseline(self, *, shortens: bool) -> PreflightReport:
         """Train and validate; raise what the program raises. ``shortens``: no more than an epoch of it."""
         experiment = self._version.parent
         before = list_working_files(Path.cwd(), but=experiment)
         done = self._run_program(self._task.values, self._select_options(self._task.values), shortens=shortens)
         wrote = find_written_files(before, list_working_files(Path.cwd(), but=experiment))
-        return PreflightReport(
-            fits=done.fits,
-            logged=sorted({name for fit in done.fits for names in fit.logged.values() for name in names}),
-            wrote=wrote[:MOST_NAMED],
-            n_workers=done.n_workers,
-            packages=done.packages,
-            reads=done.reads,
-        )
+        return PreflightReport(done=done, wrote=wrote[:MOST_NAMED])
 
     def check_baseline(self, seen: PreflightReport) -> CountedFits:
         """Return the fits that the score comes from; raise MetricError where a metric is never logged.
@@ -184,13 +174,13 @@ class Preflight:
         constant that is to change while trials train changes what they build.
         """
         counted, *_ = [
-            select_counted_fits(seen.fits, metric, self._job.fits) for metric in (self._job.metric, *self._job.others)
+            select_counted_fits(seen.done.fits, metric, self._job.fits) for metric in self._job.objective.metric_names
         ]
         if self._job.holdout is not None and counted.stage not in ("val", "validate"):
             what = f"{self._job.metric} is logged in {STAGE_WORDS[counted.stage]}, where nothing is held out"
             raise ProgramError("holdout", what, "Leave it out, or let `metric` be one that is logged in validation.")
         if self._task.hardcoded and self._job.options:
-            self._check_options(seen.reads)
+            self._check_options(seen.done.reads)
         self._check_mutants()
         return counted
 

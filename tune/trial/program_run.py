@@ -177,7 +177,7 @@ def _execute_once(
     executor: Executor, in_force: PromotedValues, job: Job, command_line: CommandLine, fit: TrainerSetup
 ) -> None:
     if isinstance(job.shape, Script):
-        run_script(executor, in_force, job, command_line, fit)
+        run_script(executor, in_force, command_line, fit)
     else:
         run_system(executor, job, command_line, fit)
 

@@ -18,7 +18,6 @@ from tune.trial.inputs.command_line import CommandLine
 from tune.trial.lightning.legacy_api import check_legacy_accelerator
 from tune.trial.lightning.logger import version_logger
 from tune.trial.lightning.packages import patch_lightning_packages
-from tune.trial.messages import Job
 from tune.trial.trainer_setup import TrainerSetup
 
 STAGES = ("fit", "validate", "test", "predict")
@@ -32,9 +31,7 @@ class StoppedScript(SystemExit):
     """Ends a script whose trial was stopped: what it would do after ``fit`` is not wanted any more."""
 
 
-def run_script(
-    executor: Executor, in_force: PromotedValues, job: Job, command_line: CommandLine, fit: TrainerSetup
-) -> None:
+def run_script(executor: Executor, in_force: PromotedValues, command_line: CommandLine, fit: TrainerSetup) -> None:
     """Run the program with its options and the trial's; ``sys.exit(0)`` is a success."""
 
     @contextlib.contextmanager

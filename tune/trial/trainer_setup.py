@@ -195,7 +195,7 @@ class TrainerSetup:
             return
         if self._held_out is None:
             self._held_out = held_out_callback_class(package)(
-                (self._job.metric, *self._job.others),
+                self._job.objective.metric_names,
                 self.files,
                 self.log,
                 self.split,

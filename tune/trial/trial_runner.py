@@ -160,11 +160,11 @@ class TrialRunner:
         self._recorder.write_record(ready=True, counted=counted.as_json())
         if self._task.weighs:
             self._recorder.write_record(gpu_memory=preflight.measure_share().as_json())
-        return seen.packages
+        return seen.done.packages
 
     def _check_program(self, preflight: Preflight, *, shortens: bool) -> tuple[PreflightReport, CountedFits]:
         seen = preflight.run_baseline(shortens=shortens)
-        self._recorder.write_record(logged=seen.logged, wrote=seen.wrote, n_workers=seen.n_workers)
+        self._recorder.write_record(logged=seen.logged, wrote=seen.wrote, n_workers=seen.done.n_workers)
         return seen, preflight.check_baseline(seen)
 
     def _may_be_of_shortening(self, error: Exception) -> bool:

@@ -116,7 +116,7 @@ def run(given: argparse.Namespace) -> int:
         remarks={line.key: line.remark.partition("): ")[2] or line.remark for line in lines},
         notes=tuple(_notes(given, request, metric)),
         is_asked=not given.yes and not given.quiet and sys.stdin.isatty() and screen.is_terminal,
-        keep=_command_to_keep(given, request, metric),
+        keep=_command_to_keep(given, metric),
     )
     with arguments.choose_backend(screen.print_line) as machine:
         plan = prepare_search(space, machine, storage_of(given.storage), given.name)
@@ -223,7 +223,7 @@ def _notes(given: argparse.Namespace, request: PromoteRequest, metric: Metric) -
             yield f"program  a system{model}: the search builds the Trainer{length}"
 
 
-def _command_to_keep(given: argparse.Namespace, request: PromoteRequest, metric: Metric) -> str:
+def _command_to_keep(given: argparse.Namespace, metric: Metric) -> str:
     """Return the command that writes the same space into a file of the project."""
     words = [given.program, *given.names]
     words += ["--script"] * given.script + ["--system"] * given.system

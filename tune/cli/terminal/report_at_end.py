@@ -6,12 +6,12 @@ import importlib
 import threading
 import time
 
-from tune.cli.parser import storage_of
+from tune.cli.parser import storage_option
 from tune.cli.terminal.summary import Screen, one_line
 from tune.experiment.trial_result import TrialResult
 from tune.gc_control import collector_paused
 from tune.invocation import this_command
-from tune.paths import ExperimentPaths, display_path, shell_word
+from tune.paths import ExperimentPaths, display_path
 from tune.search.controller_api import SearchListener
 
 READY_AFTER = 0.1
@@ -53,8 +53,7 @@ class ReportAtEnd(SearchListener):
         if not self._wanted or not n_trials:
             return
         if n_trials > MAX_TRIALS:
-            storage = self._paths.folder.parent
-            option = "" if storage == storage_of(None) else f" --storage {shell_word(storage)}"
+            option = storage_option(self._paths.folder.parent)
             self._screen.print_line(f"report: {this_command()} report {self._paths.name}{option}")
             return
         from tune.experiment.open import open_experiment

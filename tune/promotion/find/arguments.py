@@ -75,7 +75,7 @@ def find_arguments(found: list[Call], project: Project) -> Iterator[Constant | U
         if call.callee in UNTOLD or id(call.node) in fields:
             continue
         for argument in call.arguments:
-            literals += [(call, *each) for each in _find_entries(call, argument)]
+            literals += [(call, *each) for each in _find_entries(argument)]
             if argument.parameter is not None:
                 continue
             value = evaluate_literal(argument.value) if may_be_literal(argument.value) else UNKNOWN
@@ -95,7 +95,7 @@ def find_arguments(found: list[Call], project: Project) -> Iterator[Constant | U
         yield constant if fitting is None else _bind_width(constant, fitting)
 
 
-def _find_entries(call: Call, argument: CallArgument) -> Iterator[tuple[CallArgument, Value]]:
+def _find_entries(argument: CallArgument) -> Iterator[tuple[CallArgument, Value]]:
     """Yield the literals in a dict that is written out as an argument: ``Net.optimizer['lr']``."""
     for entry in () if argument.name is None else entries_of(argument.name, argument.value):
         value = evaluate_literal(entry.value) if may_be_literal(entry.value) else UNKNOWN

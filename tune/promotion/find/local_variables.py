@@ -60,7 +60,7 @@ def _constants_of_variable(
     inside = next((line for changed, line in changes.items() if changed.startswith(f"{name}.")), None)
     whole = changes.get(name, inside)
     about = wrong if wrong or whole is None else (f"is changed in place: {survey.place_of_line(whole)}", KEEP_NAME)
-    yield _build_constant(path, path, [(each.value, each) for each in bindings], about, function, survey, name)
+    yield _build_constant(path, [(each.value, each) for each in bindings], about, function, survey, name)
     for binding in bindings:
         if binding.value is None or len(bindings) > 1:
             continue
@@ -69,7 +69,7 @@ def _constants_of_variable(
             line = next((changes[each] for each in (name, key) if each in changes), None)
             again = None if line is None else (f"is assigned again: {survey.place_of_line(line)}", KEEP_NAME)
             trouble = (f"lies in {path}, which {wrong[0]}", wrong[1]) if wrong else entry.trouble or again
-            yield _build_constant(entry.name, path, [(entry.value, binding)], trouble, function, survey, name)
+            yield _build_constant(entry.name, [(entry.value, binding)], trouble, function, survey, name)
 
 
 def _reason_not_constant(bindings: Sequence[Binding], survey: ModuleScan) -> tuple[str, str] | None:
@@ -87,7 +87,6 @@ def _reason_not_constant(bindings: Sequence[Binding], survey: ModuleScan) -> tup
 
 def _build_constant(
     name: str,
-    path: str,
     held: Sequence[tuple[ast.expr | None, Binding]],
     wrong: tuple[str, str] | None,
     function: Function,

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from tune.promotion.find.literals import Unknown, evaluate_literal
 from tune.promotion.find.module_scan import (
@@ -141,12 +142,12 @@ class _Scanner:
     def _scan_for(self, node: ast.For | ast.AsyncFor, scope: Scope) -> None:
         self._scan_expressions([node.iter], scope)
         self._bind_all_names(node.target, BindingKind.LOOPED, scope)
-        self.scan_statements(node.body, _scope_of_body(scope, in_loop=True))
+        self.scan_statements(node.body, _scope_of_loop(scope))
         self.scan_statements(node.orelse, scope)
 
     def _scan_while(self, node: ast.While, scope: Scope) -> None:
         self._scan_expressions([node.test], scope)
-        self.scan_statements(node.body, _scope_of_body(scope, in_loop=True))
+        self.scan_statements(node.body, _scope_of_loop(scope))
         self.scan_statements(node.orelse, scope)
 
     def _scan_if(self, node: ast.If, scope: Scope) -> None:
@@ -361,8 +362,8 @@ def _is_pairwise(target: ast.Tuple | ast.List, value: ast.Tuple | ast.List) -> b
     return not starred and len(target.elts) == len(value.elts)
 
 
-def _scope_of_body(scope: Scope, *, in_loop: bool) -> Scope:
-    return Scope(scope.owner, scope.function, in_loop, scope.branch)
+def _scope_of_loop(scope: Scope) -> Scope:
+    return replace(scope, in_loop=True)
 
 
 def _scope_of_arm(scope: Scope, statement: ast.stmt, number: int) -> Scope:

@@ -56,7 +56,7 @@ def value_in_force(option: Option, program: Program, args: Sequence[str]) -> Val
     value = option.value
     if _reads_config(program):
         found = _by_config(option, args)
-    elif _reads_elsewhere(program, args):
+    elif _reads_elsewhere(program):
         found = _by_name(replace(option, value=Unknown("may stand in a config file")), args)
     else:
         found = _by_name(option, args)
@@ -145,7 +145,7 @@ def _reads_config(program: Program) -> bool:
     return b"LightningCLI" in text or b"jsonargparse" in text
 
 
-def _reads_elsewhere(program: Program, args: Sequence[str]) -> bool:
+def _reads_elsewhere(program: Program) -> bool:
     """Tell whether options may come from a file, the environment, or a Namespace that is filled already."""
     if imported_packages(program) & {"configargparse", "simple_parsing"}:
         return True

@@ -21,9 +21,7 @@ N_STARTUP_TRIALS = 10
 """Of TPE, as Optuna's own; with 30 a search came later to what it finds, by measurement: benchmarks/README.md."""
 
 
-def build_sampler(
-    name: str, arguments: Mapping[str, Any], dimensions: Mapping[str, Dimension], seed: int
-) -> BaseSampler:
+def build_sampler(name: str, arguments: Mapping[str, Any], seed: int) -> BaseSampler:
     """Return a seeded sampler; ``arguments`` are those of Optuna's constructor and win over our defaults."""
     match name:
         case "tpe":

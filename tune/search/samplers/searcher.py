@@ -306,7 +306,7 @@ class Searcher:
         if n_past and settings.sampler not in ("qmc", "grid"):  # these two go on from their place
             arguments.pop("seed", None)
             seed = random.Random(f"{seed} {n_past}").randrange(MAX_SEED)  # noqa: S311 - no secret
-        return build_sampler(settings.sampler, arguments, self._dimensions, seed)
+        return build_sampler(settings.sampler, arguments, seed)
 
     def _suggest_new(self) -> SuggestedConfig:
         """Draw; a sequence of QMC's begins with what another experiment of that sampler had."""

@@ -88,13 +88,10 @@ def from_label(dimension: Dimension, label: Any) -> Value:
 class TrialWindow:
     """A study that no file holds. Numbers are those of the ledger; the study's own change."""
 
-    def __init__(
-        self, sampler: BaseSampler, modes: Sequence[Mode], *, takes_pruned: bool, n_held: int = N_HELD
-    ) -> None:
+    def __init__(self, sampler: BaseSampler, modes: Sequence[Mode], *, takes_pruned: bool) -> None:
         self._sampler = sampler
         self._modes = modes
         self._takes_pruned = takes_pruned and len(modes) == 1
-        self._n_held = n_held
         self._open: dict[int, int] = {}  # numbers in the study by those in the ledger
         self._generation = 0  # of CMA-ES, that of the newest trial that was learnt
         self._study = self._new_study()
@@ -218,11 +215,11 @@ class TrialWindow:
     def _trim_study(self) -> None:
         """Once it has doubled, keep the best and the newest; and what runs."""
         trials = self._study.get_trials(deepcopy=False)
-        if len(trials) < 2 * self._n_held:
+        if len(trials) < 2 * N_HELD:
             return
         finished = [trial for trial in trials if trial.state in FINISHED]
         best = sorted(finished, key=self._trial_sort_key)[:N_BEST]
-        newest = finished[-(self._n_held - N_BEST) :]
+        newest = finished[-(N_HELD - N_BEST) :]
         kept = {trial.number: trial for trial in (*best, *newest)}
         before, self._study = self._study, self._new_study()
         for name, value in before._storage.get_study_system_attrs(before._study_id).items():  # noqa: SLF001

@@ -13,7 +13,7 @@ from tune.search.controller_api import SearchListener
 from tune.search.progress import format_estimate
 from tune.search.steering.controls import SearchControls
 from tune.search.study.study import SearchStudy
-from tune.space.settings import MAY_CHANGE, Settings, set_to
+from tune.space.settings import MAY_CHANGE, Settings, field_of_setting, set_to
 from tune.space.space import Space
 from tune.space.space_file import write_space
 
@@ -120,7 +120,7 @@ def count_places(resources: Resources) -> int:
 
 
 def _add_to(before: Settings, added: Settings, name: str) -> Settings:
-    field = f"{name}_s" if name == "time_budget" else name
+    field = field_of_setting(name)
     held = getattr(before, field)
     if held is None:
         raise OptionError(None, f"{name}: it has none to which something could be added", f"Write `{name}=...`.")
@@ -129,7 +129,7 @@ def _add_to(before: Settings, added: Settings, name: str) -> Settings:
 
 
 def _value_of(settings: Settings, name: str) -> float | None:
-    value: float | None = getattr(settings, f"{name}_s" if name == "time_budget" else name)
+    value: float | None = getattr(settings, field_of_setting(name))
     return value
 
 

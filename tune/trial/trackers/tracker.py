@@ -176,7 +176,7 @@ def _break_logger(logger: Any, error: Exception) -> None:
     sys.stderr.write(f"{type(logger).__name__} failed, and logs nothing more of this trial: {what}\n")
 
 
-def guard_logger(logger: Any, names: tuple[str, ...] = ("log_metrics", "log_hyperparams", "log_graph", "save")) -> None:
+def guard_logger(logger: Any) -> None:
     """Let a logger of Lightning's fail without its trial: from its first error on it logs nothing more."""
 
     def guard_call(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -192,6 +192,6 @@ def guard_logger(logger: Any, names: tuple[str, ...] = ("log_metrics", "log_hype
 
         return replacement
 
-    for name in (*names, "finalize", "after_save_checkpoint"):
+    for name in ("log_metrics", "log_hyperparams", "log_graph", "save", "finalize", "after_save_checkpoint"):
         if (call := getattr(logger, name, None)) is not None:
             setattr(logger, name, guard_call(call))
