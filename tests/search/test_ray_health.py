@@ -196,3 +196,24 @@ def test_a_ray_that_does_not_end_is_killed_and_its_search_is_over(quick, monkeyp
 
     assert process.wait(30) == -9
     assert ray_health.is_lost()
+
+
+HOLDS = """
+import ctypes, time
+from tune.cluster.local_ray import _end_if_stuck
+
+with _end_if_stuck():
+    pass
+time.sleep(1)
+with _end_if_stuck():
+    ctypes.PyDLL(None).sleep(60)  # with Python's lock
+"""
+
+
+def test_a_start_that_holds_pythons_lock_ends_with_its_stack(monkeypatch):
+    monkeypatch.setenv("PROMOTUNE_RAY_START_S", "0.3")
+    done = subprocess.run([sys.executable, "-c", HOLDS], capture_output=True, text=True, timeout=50, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Timeout (0:00:00.6")
+    assert 'File "<string>", line 9 in <module>' in done.stderr
