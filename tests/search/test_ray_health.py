@@ -200,12 +200,12 @@ def test_a_ray_that_does_not_end_is_killed_and_its_search_is_over(quick, monkeyp
 
 HOLDS = """
 import ctypes, time
-from tune.cluster.local_ray import _end_if_stuck
+from tune.cluster.ray_health import end_if_stuck
 
-with _end_if_stuck():
+with end_if_stuck():
     pass
 time.sleep(1)
-with _end_if_stuck():
+with end_if_stuck():
     ctypes.PyDLL(None).sleep(60)  # with Python's lock
 """
 

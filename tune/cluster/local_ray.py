@@ -1,7 +1,6 @@
 """A Ray of our own for the time of a search: on the loopback address as far as Ray lets us, with its token on."""
 
 import contextlib
-import faulthandler
 import importlib
 import logging
 import os
@@ -15,12 +14,13 @@ import ray
 from ray._private import node, services, utils
 from ray._private.node import Node
 
-from tune.cluster.connection import read_start_limit, set_environment
+from tune.cluster.connection import set_environment
 from tune.cluster.process_server import end_with_driver, ray_temp_folder
 from tune.cluster.ray_dashboard import Dashboard
 from tune.cluster.ray_health import (
     StartLimit,
     discard_ray,
+    end_if_stuck,
     expect_ends,
     forget_loss,
     forget_processes,
@@ -36,7 +36,7 @@ from tune.errors import StartError
 from tune.gc_control import collector_paused
 from tune.internals.private_apis import log_missing_apis, patch_attribute
 from tune.internals.ray_internals import bind_to_loopback, create_token
-from tune.trial.process.output import user_streams, write_to_log
+from tune.trial.process.output import write_to_log
 
 OBJECT_STORE_BYTES = 100 * 2**20
 """Trials exchange a few numbers; Ray would take 30% of the memory."""
@@ -281,33 +281,19 @@ def _init_ray(**arguments: Any) -> None:
     Raises StartError with the last lines of Ray's own logs.
     """
     try:
-        with _end_if_stuck():
+        with end_if_stuck():
             ray.init(**arguments)
     except Exception as first:
         write_to_log(f"Ray did not start, and is started once more: {_describe_error(first)}")
         discard_ray()
         try:
-            with _end_if_stuck():
+            with end_if_stuck():
                 ray.init(**arguments)
         except Exception as error:
             words = read_last_words(Path(arguments["_temp_dir"]) / "session_latest")
             said = ["The last lines of Ray's logs:", *(f"  {word}" for word in words)] if words else []
             what = f"Ray could not be started, in two tries: {_describe_error(error)}"
             raise StartError(None, what, "\n  ".join([_build_start_hint(), *said])) from error
-
-
-@contextlib.contextmanager
-def _end_if_stuck() -> Iterator[None]:
-    """End this process with the stack, and status 1, where Ray waits and holds Python's lock: no thread of ours runs.
-
-    Ray does so while a driver registers with its raylet: no threads of ours tell then that a process died, or the time.
-    """
-    _, errors = user_streams()
-    faulthandler.dump_traceback_later(2 * read_start_limit(), exit=True, file=errors)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
 
 
 def _describe_error(error: Exception) -> str:

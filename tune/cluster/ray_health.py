@@ -7,6 +7,7 @@ process has to end without Ray's exit functions.
 import _thread
 import atexit
 import contextlib
+import faulthandler
 import os
 import re
 import signal
@@ -110,6 +111,20 @@ def watch_ray(
         yield
     finally:
         over.set()
+
+
+@contextlib.contextmanager
+def end_if_stuck() -> Iterator[None]:
+    """End this process with the stack, and status 1, where Ray waits and holds Python's lock: no thread of ours runs.
+
+    Ray does so while a driver registers with its raylet: no threads of ours tell then that a process died, or the time.
+    """
+    _, errors = user_streams()
+    faulthandler.dump_traceback_later(2 * read_start_limit(), exit=True, file=errors)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def is_ray_ours() -> bool:

@@ -17,7 +17,15 @@ from tune.cluster.connection import AUTO, CLIENT, DRIVER_ENVIRONMENT, check_reac
 from tune.cluster.local_ray import shut_down
 from tune.cluster.node_checks import check_nodes, list_startable_nodes
 from tune.cluster.process_server import ray_temp_folder
-from tune.cluster.ray_health import StartLimit, end_process, forget_loss, is_lost, kill_ray_processes, watch_ray
+from tune.cluster.ray_health import (
+    StartLimit,
+    end_if_stuck,
+    end_process,
+    forget_loss,
+    is_lost,
+    kill_ray_processes,
+    watch_ray,
+)
 from tune.cluster.resources import JoinedCluster, Node, Resources, plan_cluster
 from tune.errors import OptionError, PromotuneError, SearchError, StartError
 from tune.promotion.program import Program
@@ -110,7 +118,7 @@ def _connect_to_ray(address: str, door: str, parcel: Path, log: Path, variables:
     """Connect, and return the dashboard's address. What Ray says of it meanwhile is shown where it fails alone."""
     arguments: dict[str, Any] = {"address": address if address.startswith(CLIENT) else door}
     try:
-        with redirect_output(log):
+        with redirect_output(log), end_if_stuck():
             context = ray.init(
                 **arguments,
                 log_to_driver=False,
