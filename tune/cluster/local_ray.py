@@ -43,7 +43,7 @@ OBJECT_STORE_BYTES = 100 * 2**20
 PATIENCE_S = 5
 """So long the node is looked for often."""
 LOOK_S = 0.02
-WORKERS_S = 10.0
+WORKERS_S = 60.0
 """So long the first actors wait for workers that start already: they would have Ray start others beside them."""
 END_S = 60.0
 """So long Ray may take to end, which is a second or two; then its processes are killed. All that counts is in files."""
