@@ -1,6 +1,7 @@
 """Attack searches, and print what went wrong: ``python -m benchmarks.attack kills --seed 7``."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -34,11 +35,18 @@ ATTACKS: dict[str, tuple[Callable[[Path, int, int], list[Findings]], int]] = {
 """Each attack, and how often it is tried."""
 
 
+_output = os.dup(1)
+"""The standard output that commands in this process do not take."""
+
+
 class StoppedError(BaseException):
     """The attack is to end now; commands that run in this process take a Ctrl-C for theirs."""
 
 
 def _stop(number: int, frame: object) -> None:
+    """Show at once what there is: a Ray of this process may end it before the table is printed."""
+    with contextlib.suppress(OSError):
+        os.write(_output, f"stopped; what was found until then:\n{tabulate(made)}".encode())
     raise StoppedError
 
 
@@ -60,7 +68,7 @@ def main() -> int:
         for name in given.attacks:
             attack, n = ATTACKS[name]
             run_attack(name, partial(attack, Path(place), given.seed, given.times or n))
-            show(made)
+            print(tabulate(made), flush=True)
     print(f"\nseed {given.seed}; load average {os.getloadavg()[0]:.1f}")
     return int(any(each.problems for each in made))
 
@@ -71,7 +79,7 @@ def run_attack(name: str, attack: Callable[[], object]) -> None:
     try:
         attack()
     except StoppedError:
-        print(f"{name}: stopped; what was found until then", flush=True)
+        print(f"{name}: stopped", flush=True)
     except Exception:
         traceback.print_exc()
         Findings(f"{name}: the harness").check(False, "it raised; what it found until then is shown")
@@ -80,14 +88,15 @@ def run_attack(name: str, attack: Callable[[], object]) -> None:
     print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
 
 
-def show(found: Sequence[Findings]) -> None:
-    """Print a line for each attack, and one for all."""
-    print(f"{'attack':<28} {'tried':>6} {'wrong':>6} {'slowest, s':>11}   (at most {MOST_S:.0f} s)", flush=True)
+def tabulate(found: Sequence[Findings]) -> str:
+    """Return a line for each attack, and one for all."""
+    lines = [f"{'attack':<28} {'tried':>6} {'wrong':>6} {'slowest, s':>11}   (at most {MOST_S:.0f} s)"]
     for each in found:
         notes = ", ".join(f"{n} {what}" for what, n in each.notes.items())
-        print(f"{each.attack:<28} {each.n:>6} {len(each.problems):>6} {each.slowest_s:>11.1f}   {notes}", flush=True)
+        lines.append(f"{each.attack:<28} {each.n:>6} {len(each.problems):>6} {each.slowest_s:>11.1f}   {notes}")
     n, wrong = sum(each.n for each in found), sum(len(each.problems) for each in found)
-    print(f"{'all':<28} {n:>6} {wrong:>6} {max((each.slowest_s for each in found), default=0.0):>11.1f}", flush=True)
+    slowest_s = max((each.slowest_s for each in found), default=0.0)
+    return "\n".join([*lines, f"{'all':<28} {n:>6} {wrong:>6} {slowest_s:>11.1f}", ""])
 
 
 if __name__ == "__main__":
