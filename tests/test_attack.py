@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from benchmarks.attack.__main__ import StoppedError, run_attack, tabulate
+from benchmarks.attack.__main__ import run_attack, tabulate
 from benchmarks.attack.damage import DAMAGES
-from benchmarks.attack.searches import Findings, Said, reports_twice
+from benchmarks.attack.searches import Findings, Said, StoppedError, reports_twice, stop_asked
 
 WRONG = {
     "a status": (Said(1, "", 1.0), "list: status 1\n"),
@@ -67,3 +67,14 @@ def test_an_attack_that_ends_early_keeps_what_it_found_and_lets_the_next_one_beg
     run_attack("driver", attack)
     assert sum(len(each.problems) for each in made) == wrong
     assert tabulate(made).splitlines()[-1].split() == ["all", "3", str(wrong), "7.5"]
+
+
+def test_an_attack_that_is_to_stop_ends_with_its_next_command_where_ray_took_what_was_raised():
+    found = Findings("an attack")
+
+    def attack():
+        stop_asked.set()
+        found.check_output(Said(-1, "SystemError", 1.0), "resume", (0,))
+
+    run_attack("damage", attack)
+    assert found.problems == []

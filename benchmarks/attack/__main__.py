@@ -17,7 +17,7 @@ from benchmarks.attack.damage import damage_files, damage_others
 from benchmarks.attack.kills import kill_drivers, kill_parts
 from benchmarks.attack.left import count_left
 from benchmarks.attack.other_user import look_as_another
-from benchmarks.attack.searches import MOST_S, Findings, made
+from benchmarks.attack.searches import MOST_S, Findings, StoppedError, made, stop_asked
 from benchmarks.attack.steer import kill_steered
 from benchmarks.attack.texts import write_texts
 
@@ -39,14 +39,11 @@ _output = os.dup(1)
 """The standard output that commands in this process do not take."""
 
 
-class StoppedError(BaseException):
-    """The attack is to end now; commands that run in this process take a Ctrl-C for theirs."""
-
-
 def _stop(number: int, frame: object) -> None:
     """Show at once what there is: a Ray of this process may end it before the table is printed."""
     with contextlib.suppress(OSError):
         os.write(_output, f"stopped; what was found until then:\n{tabulate(made)}".encode())
+    stop_asked.set()
     raise StoppedError
 
 
@@ -76,6 +73,7 @@ def main() -> int:
 def run_attack(name: str, attack: Callable[[], object]) -> None:
     """Run one attack; where it is stopped, or raises, what it found until then is kept, and the next one begins."""
     began, folder = time.monotonic(), Path.cwd()
+    stop_asked.clear()
     try:
         attack()
     except StoppedError:

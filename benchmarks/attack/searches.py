@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +39,12 @@ trainer: {{max_epochs: {epochs}}}
 """
 
 
+class StoppedError(BaseException):
+    """The attack is to end now; commands that run in this process take a Ctrl-C for theirs."""
+
+
+stop_asked = threading.Event()
+"""Set with it: what is raised within a call of Ray's comes out as something else."""
 made: list["Findings"] = []
 """All of this process, in their order: an attack that is interrupted has some, too."""
 
@@ -70,6 +77,8 @@ class Findings:
 
     def check_output(self, said: "Said", about: str, statuses: Sequence[int]) -> None:
         """Check what a command said: its status, that it was done in time, and that nothing acts on a terminal."""
+        if stop_asked.is_set():
+            raise StoppedError
         self.slowest_s = max(self.slowest_s, said.took_s)
         self.check(said.took_s < MOST_S, f"{about}: it took {said.took_s:.0f} s")
         self.check(said.status in statuses, f"{about}: status {said.status}\n{said.text[-1500:]}")
