@@ -43,8 +43,6 @@ OBJECT_STORE_BYTES = 100 * 2**20
 PATIENCE_S = 5
 """So long the node is looked for often."""
 LOOK_S = 0.02
-WORKERS_S = 60.0
-"""So long the first actors wait for workers that start already: they would have Ray start others beside them."""
 END_S = 60.0
 """So long Ray may take to end, which is a second or two; then its processes are killed. All that counts is in files."""
 START_HINT = "Nothing was searched. Give the same command again."
@@ -118,7 +116,6 @@ def _run_ray(
                 **where,
             )
             said = {name: value for name, value in os.environ.items() if name not in before}
-            workers = _start_workers(resources.concurrency)
     except BaseException as error:
         dashboard.stop_at_once()
         if died:
@@ -128,7 +125,6 @@ def _run_ray(
     try:
         with set_environment(said):  # what Ray's own processes have, so that the dashboard may talk to them
             imports.join()
-            ray.wait(workers, num_returns=len(workers), timeout=WORKERS_S)
             dashboard.start_in_thread()
             yield
     except BaseException:
@@ -141,15 +137,6 @@ def _run_ray(
         else:
             with dashboard.stop_with_ray():
                 shut_down(on_stuck)
-
-
-def _start_workers(n: int) -> list[Any]:
-    """Have Ray start workers for the first actors, while this process imports; return what comes once they run.
-
-    Ray would start them with its first driver, which then waits until all are there: for ever, where one dies.
-    """
-    task = ray.remote(num_cpus=0, max_retries=0)(lambda: None)
-    return [task.remote() for _ in range(n)]
 
 
 def shut_down(on_stuck: Callable[[str], None]) -> None:
