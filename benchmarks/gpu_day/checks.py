@@ -232,12 +232,13 @@ def check_after(bench: Bench) -> Verdict:
 def check_start(bench: Bench) -> Verdict:
     """Search the README's example by default and on the cores: the GPU is not much slower to start, nor in all."""
     on_gpu = ["--trainer.accelerator", "cpu", "--gpu", "0"] if bench.is_rehearsal else []
+    few = ["--trials", "3", "--trainer.max_epochs", "2"] if bench.is_rehearsal else []
     out = {}
     for how, words in {"gpu": on_gpu, "cores": ["--trainer.accelerator", "cpu"]}.items():
         storage, began = bench.folder / how, time.time()
         command = [sys.executable, "run_search.py", "--space", "lr_bs.yaml", "--storage", str(storage), "--no-report"]
         subprocess.run(
-            [*command, "-q", *words],
+            [*command, "-q", *words, *few],
             cwd=ROOT,
             env=bench.environment,
             capture_output=True,
@@ -252,9 +253,10 @@ def check_start(bench: Bench) -> Verdict:
 
 def check_sharing(bench: Bench) -> Verdict:
     """Run the benchmark of trials that share a GPU."""
-    words = ["--spaces", "lr_bs", "--at-a-time", "1", "8", "--trials", "16", "--repeats", "1", "--epochs", "5"]
+    many = ["--at-a-time", "1", "8", "--trials", "16", "--epochs", "5"]
+    words = ["--at-a-time", "1", "2", "--trials", "4", "--epochs", "1"] if bench.is_rehearsal else many
     ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks.sharing", *words],
+        [sys.executable, "-m", "benchmarks.sharing", "--spaces", "lr_bs", "--repeats", "1", *words],
         cwd=ROOT,
         env=bench.environment,
         capture_output=True,
