@@ -1,5 +1,6 @@
-"""What a search promises, through the command itself and on a Ray of its own; the program trains in milliseconds."""
+"""What a search promises, from its command line, on the Ray of the test session; the program trains in milliseconds."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from tests.projects import write_program
 from tests.search.test_lock import HOLD
+from tune.cli import main
 from tune.experiment.open import open_experiment
 
 ROOT = Path(__file__).parents[2]
@@ -67,8 +69,26 @@ class Ran:
     err: str
 
 
+@contextlib.contextmanager
+def written_to(file, stream):
+    """Let what this process writes to a stream go to a file."""
+    before, descriptor = getattr(sys, stream), {"stdout": 1, "stderr": 2}[stream]
+    before.flush()
+    kept = os.dup(descriptor)
+    with file.open("wb") as opened:
+        os.dup2(opened.fileno(), descriptor)
+    try:
+        with open(descriptor, "w", buffering=1, closefd=False) as replaced:
+            setattr(sys, stream, replaced)
+            yield
+    finally:
+        setattr(sys, stream, before)
+        os.dup2(kept, descriptor)
+        os.close(kept)
+
+
 class Project:
-    """A project of a test's own, and the command run in it as a user would."""
+    """A project of a test's own, and the command line run in it."""
 
     def __init__(self, folder):
         self.folder = write_program(folder / "project", "known").parent
@@ -77,15 +97,10 @@ class Project:
             (self.folder / f"{name}.yaml").write_text(text)
 
     def run(self, *words):
-        done = subprocess.run(
-            [sys.executable, ROOT / "run_search.py", *words, "--storage", self.storage],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
+        out, err = self.folder / "out.txt", self.folder / "err.txt"
+        with contextlib.chdir(self.folder), written_to(out, "stdout"), written_to(err, "stderr"):
+            status = main([*words, "--storage", str(self.storage)])
+        return Ran(status, out.read_text(), err.read_text())
 
     def search(self, *words):
         """Run what has to end well; return what it printed."""
@@ -105,7 +120,7 @@ def told(trials):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(ray, tmp_path_factory):
     return Project(tmp_path_factory.mktemp("promises"))
 
 
