@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -69,12 +70,15 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="session")
 def ray(server):
     """Start the one Ray of the test session, as a search does; a search in this process then uses it."""
+    from tune.cluster import ray_dashboard
     from tune.cluster.local_cluster import local_cluster
     from tune.cluster.resources import Resources
 
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
-    with local_cluster(resources):
-        yield
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ray_dashboard, "HEAD_START_S", threading.TIMEOUT_MAX)  # no test looks at it
+        with local_cluster(resources):
+            yield
 
 
 @pytest.fixture(scope="session")
