@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from tests.search.conftest import Searched
 from tune.errors import MutationError, SpaceError
+from tune.paths import ExperimentPaths
 from tune.trial.checkpoints.checkpoint_state import read_checkpoint_state
 
 PROGRAM = '''
@@ -60,8 +62,18 @@ def states(searched):
     return [trial.state.name for trial in searched.study.trials]
 
 
-def test_hyperband_pauses_trials_and_lets_the_best_go_on_from_their_checkpoints(search, program):
-    searched = search(program, SPACE + "trials: 10\nscheduler: hyperband\nconcurrency: 2\n")
+def test_hyperband_pauses_trials_and_lets_the_best_go_on_from_their_checkpoints_interrupted_or_not(
+    search, resume, program
+):
+    def interrupt(outcome):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(program, SPACE + "trials: 10\nscheduler: hyperband\nconcurrency: 1\n", on_end=interrupt)
+    paths = ExperimentPaths(next((program.parent.parent / "storage").iterdir()))
+    assert "COMPLETE" not in {trial.state.name for trial in Searched(paths).study.trials[1:]}
+
+    searched = resume(paths)
 
     assert searched.error is None
     trials = searched.study.trials
@@ -76,21 +88,6 @@ def test_hyperband_pauses_trials_and_lets_the_best_go_on_from_their_checkpoints(
     assert whole.intermediate_values[1] <= sorted(trial.intermediate_values[1] for trial in trials[1:])[2]
 
 
-def test_what_hyperband_paused_when_the_search_was_interrupted_is_decided_by_resume(search, resume, program):
-    def interrupt(outcome):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        search(program, SPACE + "trials: 10\nscheduler: hyperband\nconcurrency: 1\n", on_end=interrupt)
-    paths = next((program.parent.parent / "storage").iterdir())
-    from tune.paths import ExperimentPaths
-
-    resumed = resume(ExperimentPaths(paths))
-
-    assert resumed.error is None
-    assert sorted(len(trial.intermediate_values) for trial in resumed.study.trials[1:]) == [1] * 6 + [3] * 2 + [9]
-
-
 def test_median_stops_those_that_are_behind(search, program):
     searched = search(program, SPACE + "trials: 8\nscheduler: median\nconcurrency: 1\n")
 
@@ -98,7 +95,7 @@ def test_median_stops_those_that_are_behind(search, program):
     assert all(len(trial.intermediate_values) == 9 for trial in searched.study.trials if trial.state.name == "COMPLETE")
 
 
-def test_a_mutation_is_in_force_in_the_program_and_in_the_next_step(search, program):
+def test_a_mutation_is_in_force_in_the_program_and_in_the_next_step_and_no_donors_checkpoint_is_left(search, program):
     arguments = "scheduler_args: {perturbation_interval: 3, resample_probability: 0}\n"
     searched = search(program, SPACE + "trials: 5\nscheduler: pbt\nconcurrency: 2\n" + arguments)
 
@@ -119,13 +116,6 @@ def test_a_mutation_is_in_force_in_the_program_and_in_the_next_step(search, prog
         assert searched.record(heir).constants == {"LR": rate}
         donor = searched.study.trials[mutation["donor"]]
         assert donor.number != 0
-
-
-def test_after_a_population_no_checkpoint_of_a_donor_is_left(search, program):
-    searched = search(
-        program, SPACE + "trials: 5\nscheduler: pbt\nscheduler_args: {perturbation_interval: 4}\nconcurrency: 2\n"
-    )
-
     assert [path.name for path in searched.paths.folder.rglob("after-*.ckpt")] == []
 
 
