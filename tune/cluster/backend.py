@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tune.cluster.connection import check_reachable, parse_address, read_start_limit
-from tune.cluster.resources import JoinedCluster, Resources, plan_resources
+from tune.cluster.resources import Resources, plan_resources
 from tune.errors import OptionError
 from tune.promotion.program import Program
 from tune.space.settings import Settings
@@ -74,7 +74,8 @@ class ClusterBackend:
         self.tell(f"joining {self.address}")
         resources = self.until.enter_context(join_cluster(self.address, settings, program, storage, n_workers))
         if resources.reached is not None:
-            self.tell(_describe_transfer(resources.reached))
+            travels = resources.reached.travels
+            self.tell("the project travels to the nodes" if travels else "all nodes see the project's folder")
         return resources
 
 
@@ -116,7 +117,3 @@ def check_started_once(variables: Mapping[str, str], *, on_cluster: bool) -> Non
             f"{launcher} starts this command {count} times, and each would search on its own, got {size}={count}",
             f"Start it once, {once}. `--workers-per-trial N` gives a trial several processes.",
         )
-
-
-def _describe_transfer(reached: JoinedCluster) -> str:
-    return "the project travels to the nodes" if reached.travels else "all nodes see the project's folder"

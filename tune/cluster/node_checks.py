@@ -115,14 +115,13 @@ def read_startable_nodes(path: Path = BOOTSTRAP) -> tuple[Node, ...]:
         config = json.loads(path.expanduser().read_text(encoding="utf-8"))
         kinds: Mapping[str, Mapping[str, Any]] = config["available_node_types"]
         head, most = config["head_node_type"], int(config.get("max_workers") or 0)
-        found = [_build_node(name, kind, _count_nodes(kind, most) + (name == head)) for name, kind in kinds.items()]
+        found = [
+            _build_node(name, kind, min(most, int(kind.get("max_workers") or 0)) + (name == head))
+            for name, kind in kinds.items()
+        ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ()
     return tuple(node for node in found if node.count)
-
-
-def _count_nodes(kind: Mapping[str, Any], most: int) -> int:
-    return min(most, int(kind.get("max_workers") or 0))
 
 
 def _build_node(name: str, kind: Mapping[str, Any], count: int) -> Node:

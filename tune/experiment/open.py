@@ -276,15 +276,11 @@ def locate_experiment(name: str, storage: Path) -> ExperimentPaths:
         download_experiment(folder)
         if (paths := ExperimentPaths(folder)).is_there:
             return paths
-    here = [entry.name for entry in storage.iterdir() if _is_experiment(entry)] if storage.is_dir() else []
+    here = [entry.name for entry in storage.iterdir() if ExperimentPaths(entry).has_ledger] if storage.is_dir() else []
     there = sorted({*here, *list_remote_experiments(storage)} - {name})  # at a URL a lease may be left of it
     raise ExperimentError(
         display_path(storage), f"no experiment {name!r}", suggest_name(name, there, what="experiments")
     )
-
-
-def _is_experiment(folder: Path) -> bool:
-    return ExperimentPaths(folder).has_ledger
 
 
 def _read_study(paths: ExperimentPaths) -> "optuna.Study":

@@ -35,7 +35,7 @@ def find_root(program: Path) -> Path:
     Where the program adds a folder to ``sys.path`` that lies outside, it is the folder above both, if that is one of a
     project, too: in a repository of several projects the repository.
     """
-    marked = [folder for folder in program.parents if _is_marked(folder)]
+    marked = [folder for folder in program.parents if any((folder / marker).exists() for marker in ROOT_MARKERS)]
     root = start = marked[0] if marked else package_parent(program)
     entries = [Path(entry).resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     above_program = [] if marked else [entry for entry in entries if program.is_relative_to(entry)]
@@ -115,10 +115,6 @@ def added_folders(raw: bytes, path: Path) -> list[Path]:
             if text and (folder := Path(here, text).resolve()).is_dir():
                 found[folder] = None
     return list(found)
-
-
-def _is_marked(folder: Path) -> bool:
-    return any((folder / marker).exists() for marker in ROOT_MARKERS)
 
 
 def _find_path_entries(node: ast.AST) -> list[ast.expr]:

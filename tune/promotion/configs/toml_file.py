@@ -23,7 +23,7 @@ def find_toml_values(text: str) -> dict[Keys, tuple[Value, int]]:
     held = read_toml(text)
     found: dict[Keys, tuple[Value, int]] = {}
     for number, keys, _, written in _find_entries(text) if held is not None else ():
-        value = _value_of(written)
+        value = (read_toml(f"x = {written}") or {}).get("x")
         if _is_value(value) and repr(_look_up(held, keys)) == repr(value):
             found.setdefault(keys, (value, number))
     return found
@@ -111,10 +111,6 @@ def _cut_comment(text: str) -> str | None:
     ends = [match.start() for match in re.finditer("#", text)]
     candidates = (text[:end].rstrip() for end in (*ends, len(text)))
     return next((each for each in candidates if each and read_toml(f"x = {each}") is not None), None)
-
-
-def _value_of(written: str) -> Any:
-    return (read_toml(f"x = {written}") or {}).get("x")
 
 
 def _is_value(value: Any) -> bool:

@@ -211,7 +211,7 @@ def parameters_of(path: str) -> tuple[str, ...] | None:
     for part in modules:
         inner = folder / part
         folder = inner if inner.is_dir() else inner.with_suffix(".py")
-    return _installed_parameters(_source_file_of(folder), name, MAX_HOPS)
+    return _installed_parameters(folder if folder.suffix == ".py" else folder / "__init__.py", name, MAX_HOPS)
 
 
 @cache
@@ -223,10 +223,6 @@ def _find_package_folder(package: str) -> Path | None:
     except (ImportError, ValueError):
         return None
     return Path(spec.origin).parent if spec is not None and spec.origin else None
-
-
-def _source_file_of(module: Path) -> Path:
-    return module if module.suffix == ".py" else module / "__init__.py"
 
 
 @cache

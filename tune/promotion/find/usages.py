@@ -239,7 +239,7 @@ class NamespaceAssignments:
         self._inside: dict[tuple[str, str], str] = {}
         self._of_self: dict[tuple[str, str, str], str] = {}
         for each in project.surveys.values():
-            for path, line in (*_find_assignments(each), *find_changing_calls(each)):
+            for path, line in (*((found.path, found.line) for found in each.overwrites), *find_changing_calls(each)):
                 match project.resolve_name(path, each):
                     case Variable(survey=survey, name=name):
                         self._places.setdefault((survey.source.name, name), each.place_of_line(line))
@@ -273,10 +273,6 @@ def _path_prefixes(path: str) -> list[str]:
     """Return ``a``, ``a.b`` and ``a.b.c`` of ``a.b.c``."""
     parts = path.split(".")
     return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
-
-
-def _find_assignments(survey: ModuleScan) -> Iterator[tuple[str, int]]:
-    return ((each.path, each.line) for each in survey.overwrites)
 
 
 def find_changing_calls(survey: ModuleScan) -> Iterator[tuple[str, int]]:

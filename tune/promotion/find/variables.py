@@ -50,7 +50,8 @@ def reason_not_constant(
         if each.in_loop:
             return f"is assigned in a loop: {survey.place_of_line(each.line)}", HINTS[BindingKind.LOOPED]
     if not all(one.is_exclusive_with(other) for one, other in itertools.combinations(bindings, 2)):
-        return f"is assigned more than once: {_join_places(bindings, survey)}", KEEP_ONE
+        places = " and ".join(survey.place_of_line(each.line) for each in bindings)
+        return f"is assigned more than once: {places}", KEEP_ONE
     if (place := overwrites.find_overwrite(name, survey)) is not None:
         return f"is assigned again: {place}", "Take that assignment away; it would undo the search."
     return None
@@ -86,7 +87,10 @@ def _build_variable(
     return Constant(
         name=name,
         value=common_value([value.value for _, value in found]),
-        sites=tuple(_build_site(each, value, survey) for each, value in found),
+        sites=tuple(
+            Site(survey.source.name, Span.from_node(value.node), each.name if each.chained else None)
+            for each, value in found
+        ),
         names=names,
         form=ConstantKind.VARIABLE,
         reads=places,
@@ -111,10 +115,6 @@ def _promotable_of_binding(binding: Binding, value: ast.expr, survey: ModuleScan
     return PromotableExpression(Unknown(source_of(value)), value, found.warnings)
 
 
-def _build_site(binding: Binding, value: PromotableExpression, survey: ModuleScan) -> Site:
-    return Site(survey.source.name, Span.from_node(value.node), binding.name if binding.chained else None)
-
-
 def common_value(values: Sequence[Value | Unknown]) -> Value | Unknown:
     """Return the one value of several places; Unknown where they differ."""
     first, *others = values
@@ -128,10 +128,6 @@ def is_same_result(one: Value | Unknown, other: Value | Unknown) -> bool:
     if isinstance(one, Unknown) or isinstance(other, Unknown):
         return one == other
     return type(one) is type(other) and one == other
-
-
-def _join_places(bindings: Sequence[Binding], survey: ModuleScan) -> str:
-    return " and ".join(survey.place_of_line(each.line) for each in bindings)
 
 
 def find_attributes(project: Project, reads: ConstantReads) -> Iterator[Constant | UnsupportedConstant]:

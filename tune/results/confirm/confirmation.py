@@ -98,7 +98,10 @@ def confirmation_as_json(experiment: StoredExperiment) -> dict[str, Any] | None:
             {"trial": each.trial, "metric": each.metric, **_verdict_as_json(each.verdict)}
             for each in confirmation.members
         ],
-        "held_out": [_held_out_as_json(each) for each in _list_held_out(confirmation)],
+        "held_out": [
+            {"source": each.source, "metric": each.metric, **_verdict_as_json(each.verdict)}
+            for each in _list_held_out(confirmation)
+        ],
         "lines": describe_confirmation(experiment, confirmation),
     }
 
@@ -107,10 +110,6 @@ def _list_held_out(confirmation: Confirmation) -> tuple[HeldOutVerdict, ...]:
     if confirmation.held_out is None or confirmation.winner is None:
         return ()
     return confirmation.held_out.verdicts.get(confirmation.winner, ())
-
-
-def _held_out_as_json(each: HeldOutVerdict) -> dict[str, Any]:
-    return {"source": each.source, "metric": each.metric, **_verdict_as_json(each.verdict)}
 
 
 def _verdict_as_json(verdict: Verdict) -> dict[str, Any]:
