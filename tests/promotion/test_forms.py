@@ -198,6 +198,9 @@ CASES = {
         values=([2], [3]),
         hardcoded=[1],
     ),
+    "default of a method": module_level(
+        "class Build:\n    def make(self, x=3):\n        return x", "Build.make.x", seen="Build().make()"
+    ),
     "dict entry": module_level("CFG = {'x': 3}", "CFG['x']"),
     "dict entry, dotted": module_level("CFG = {'x': 3}", "CFG.x", seen="CFG['x']"),
     "nested dict entry": module_level("CFG = {'a': {'x': 3}}", 'CFG["a"]["x"]'),

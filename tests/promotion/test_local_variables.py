@@ -47,6 +47,49 @@ def test_constant_of_a_module_when_a_function_has_the_same_name_then_it_is_still
     assert found(program_of("lr = 1\ndef main():\n    lr = 0.5\n    fit(lr)"), "lr").value == 1
 
 
+MAKE = "    def make(self, width=64, *, depth=2):\n        fit(width, depth)"
+CALLS = "class Net:\n    def __init__(self):\n        self.make({})\n" + MAKE
+HOOK = "class Net:\n    def {}:\n        fit(lr)"
+
+LEFT_TO_DEFAULTS = [
+    (HOOK.format("configure_optimizers(self, lr=0.5)"), "Net.configure_optimizers.lr", 0.5),
+    (HOOK.format("train_dataloader(self, *, lr=4)"), "Net.train_dataloader.lr", 4),
+    (CALLS.format(""), "Net.make.width", 64),
+    (CALLS.format(""), "Net.make.depth", 2),
+    (CALLS.format("depth=1"), "Net.make.width", 64),
+    (CALLS.format("32"), "Net.make.depth", 2),
+]
+
+
+@pytest.mark.parametrize(("text", "name", "value"), LEFT_TO_DEFAULTS)
+def test_parameter_of_a_method_when_every_call_leaves_it_to_its_default_then_it_is_a_constant(
+    program_of, text, name, value
+):
+    constant = found(program_of(text), name)
+
+    assert constant.value == value
+    assert constant.form is ConstantKind.PARAMETER
+
+
+PASSED = [
+    (CALLS.format("32"), "Net.make.width"),
+    (CALLS.format("width=32"), "Net.make.width"),
+    (CALLS.format("depth=1"), "Net.make.depth"),
+    (CALLS.format("*some"), "Net.make.width"),
+    (CALLS.format("**some"), "Net.make.depth"),
+    (HOOK.format("make(self, lr=1)"), "Net.make.lr"),
+    (HOOK.format("configure_optimizers(self, lr=None)"), "Net.configure_optimizers.lr"),
+    (HOOK.format("validation_step(self, lr=0)") + "\nmodel.validation_step()", "Net.validation_step.lr"),
+    (HOOK.format("on_fit_end(self, lr=0)") + "\nmodel.on_fit_end()", "Net.on_fit_end.lr"),
+    (HOOK.format("__call__(self, lr=0)") + "\nmodel.__call__()", "Net.__call__.lr"),
+]
+
+
+@pytest.mark.parametrize(("text", "name"), PASSED)
+def test_parameter_of_a_method_when_another_value_may_be_passed_then_it_is_no_constant(program_of, text, name):
+    assert name not in {each.name for each in find_constants(program_of(text))}
+
+
 REFUSED = [
     ("lr = 1e-3\n    lr = 1e-4", "main.lr", "is assigned more than once: train.py:2 and train.py:3"),
     ("lr = 1e-3\n    lr *= 0.1", "main.lr", "is changed in place: train.py:3"),

@@ -16,7 +16,7 @@ from tune.invocation import this_command
 from tune.promotion.constant import Constant, ConstantScan, Site, UnnamedLiteral, UnsupportedConstant
 from tune.promotion.find.arguments import find_arguments, find_calls
 from tune.promotion.find.fields import find_fields
-from tune.promotion.find.local_variables import local_variables
+from tune.promotion.find.local_variables import local_variables, method_defaults
 from tune.promotion.find.parameters import find_parameters
 from tune.promotion.find.project import Project, Variable, project_of
 from tune.promotion.find.usages import ConstantReads, NamespaceAssignments
@@ -108,6 +108,7 @@ def _scan_constants(project: Project) -> ConstantScan:
         *find_fields(project, reads, overwrites),
         *find_attributes(project, reads),
         *local_variables(project),
+        *method_defaults(project),
         *find_parameters(found_calls, project, reads),
         *find_arguments(found_calls, project),
     ]

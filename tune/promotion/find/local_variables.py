@@ -1,8 +1,13 @@
-"""Names that a function binds: ``main.lr``, ``Net.configure_optimizers.decay``, and the entries of its dicts."""
+"""Names that a function binds: ``main.lr``, ``Net.configure_optimizers.decay``, and the entries of its dicts.
+
+A method's parameter is one of them if nothing but its default can be in force: ``train_dataloader(self, size=32)``.
+"""
 
 import ast
 import itertools
-from collections.abc import Iterator, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
 from tune.promotion.find.expressions import is_choice, may_be_literal
@@ -16,6 +21,22 @@ from tune.space.names import canonical_name
 
 KEEP_NAME = "Give the value a name of its own."
 
+HOOKS_WITHOUT_ARGUMENTS = frozenset(
+    {
+        "configure_callbacks",
+        "configure_model",
+        "configure_optimizers",
+        "predict_dataloader",
+        "prepare_data",
+        "test_dataloader",
+        "train_dataloader",
+        "val_dataloader",
+    }
+)
+"""Methods that Lightning calls, and gives nothing."""
+CALLED_WITH_ARGUMENTS = re.compile(r"__|on_|forward$|backward$|setup$|teardown$|optimizer_|lr_scheduler_|.*_step$")
+"""How the names of methods begin to which Lightning or Python passes arguments that no call of the source shows."""
+
 
 def local_variables(project: Project) -> Iterator[Constant | UnsupportedConstant]:
     """Yield the names to which a function assigns a literal, and what lies in its containers."""
@@ -26,6 +47,54 @@ def local_variables(project: Project) -> Iterator[Constant | UnsupportedConstant
                 is_argument = any(each.how is BindingKind.ARGUMENT for each in bindings)  # a constant of its own
                 if not name.startswith("_") and not is_argument and any(map(_is_literal, bindings)):
                     yield from _constants_of_variable(name, bindings, function, survey, changes.get(number, {}))
+
+
+def method_defaults(project: Project) -> Iterator[Constant]:
+    """Yield the parameters of methods that every call leaves to their default, where this is a literal."""
+    calls = defaultdict(list)
+    for survey in project.surveys.values():
+        for called in survey.calls:
+            if isinstance(called.node.func, ast.Attribute):
+                calls[called.node.func.attr].append(called.node)
+    for survey in project.surveys.values():
+        for number, function in survey.functions.items():
+            if number not in survey.owners:  # a method: the parameters of others are found with their calls
+                for argument, default in _find_own_defaults(function.node, calls):
+                    if _is_literal_value(default):
+                        yield _build_method_default(argument.arg, default, function, survey)
+
+
+def _find_own_defaults(
+    node: ast.FunctionDef | ast.AsyncFunctionDef, calls: Mapping[str, Sequence[ast.Call]]
+) -> Iterator[tuple[ast.arg, ast.expr]]:
+    """Yield the parameters that no call passes, with their defaults; none where no call can be seen."""
+    seen = calls.get(node.name, ())
+    if node.name not in HOOKS_WITHOUT_ARGUMENTS and (not seen or CALLED_WITH_ARGUMENTS.match(node.name)):
+        return
+    keywords = {keyword.arg for call in seen for keyword in call.keywords}
+    if None in keywords or any(isinstance(each, ast.Starred) for call in seen for each in call.args):
+        return
+    by_position = [*node.args.posonlyargs, *node.args.args]
+    n_passed = 1 + max(
+        (len(call.args) for call in seen), default=0
+    )  # `self`; of a static method one more is left alone
+    n_required = len(by_position) - len(node.args.defaults)
+    pairs = [*zip(by_position[n_required:], node.args.defaults, strict=True)][max(0, n_passed - n_required) :]
+    by_keyword = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    pairs += [(argument, default) for argument, default in by_keyword if default is not None]
+    yield from ((argument, default) for argument, default in pairs if argument.arg not in keywords)
+
+
+def _build_method_default(name: str, default: ast.expr, function: Function, survey: ModuleScan) -> Constant:
+    path = f"{function.path}.{name}"
+    return Constant(
+        name=path,
+        value=evaluate_literal(default),
+        sites=(Site(survey.source.name, Span.from_node(default)),),
+        names=names_of(path, survey),
+        form=ConstantKind.PARAMETER,
+        reads=_find_reads(name, function, survey),
+    )
 
 
 def find_local(name: str, function: ast.AST | None, survey: ModuleScan) -> tuple[str, Binding] | None:
@@ -41,9 +110,10 @@ def find_local(name: str, function: ast.AST | None, survey: ModuleScan) -> tuple
 
 
 def _is_literal(binding: Binding) -> bool:
-    value = binding.value
-    if binding.how is not BindingKind.ASSIGNED or value is None:
-        return False
+    return binding.how is BindingKind.ASSIGNED and binding.value is not None and _is_literal_value(binding.value)
+
+
+def _is_literal_value(value: ast.expr) -> bool:
     if is_choice(value):
         return True
     if not may_be_literal(value):
