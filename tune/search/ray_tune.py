@@ -311,7 +311,7 @@ def _omit_ray_objects() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_runtime_environment() -> Iterator[None]:
-    """Give actors the workers that Ray started ahead: they lack ``PL_DISABLE_FORK``, which Ray Tune asks for.
+    """Give actors plain workers of Ray's, which lack ``PL_DISABLE_FORK``, a variable that Ray Tune asks for.
 
     It is for programs in an actor (ray#28197); ours have processes of their own.
     """
