@@ -122,11 +122,11 @@ def _kill_part(project: Project, part: str, rng: random.Random, found: Findings)
         victims[0].kill()
     said = project.end_of(process, began)
     found.slowest_s = max(found.slowest_s, time.monotonic() - killed)
-    ended_it = part in VITAL or "in the pre-flight" in said.text  # of which there is no second try
+    ended_it = part in VITAL or "the pre-flight" in said.text  # of which there is no second try
     found.check_output(said, f"{part}: the search", (0, 1) if ended_it else (0,))
     found.note(f"status {said.status}")
     if said.status == 1:
-        ways = ("resume s", "Give the same command again", "in the pre-flight")
+        ways = ("resume s", "Give the same command again", "To begin again", "in the pre-flight")
         found.check(any(way in said.text for way in ways), f"no way on:\n{said.text}")
     left = project.wait_until_gone(GONE_S)
     found.check(not left, f"left {GONE_S:.0f} s after the end: {left}")
