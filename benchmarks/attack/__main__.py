@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -35,16 +36,29 @@ ATTACKS: dict[str, tuple[Callable[[Path, int, int], list[Findings]], int]] = {
 """Each attack, and how often it is tried."""
 
 
+AGAIN_S = 2 * MOST_S
 _output = os.dup(1)
 """The standard output that commands in this process do not take."""
 
 
 def _stop(number: int, frame: object) -> None:
-    """Show at once what there is: a Ray of this process may end it before the table is printed."""
-    with contextlib.suppress(OSError):
-        os.write(_output, f"stopped; what was found until then:\n{tabulate(made)}".encode())
+    """Show at once what there is: a Ray of this process may end it before the table is printed.
+
+    Where what is raised is lost, as in a hook of a fork, it is raised again, once an attack has had time to end all.
+    """
+    if not stop_asked.is_set():
+        with contextlib.suppress(OSError):
+            os.write(_output, f"stopped; what was found until then:\n{tabulate(made)}".encode())
     stop_asked.set()
+    again = threading.Timer(AGAIN_S, _stop_again)
+    again.daemon = True
+    again.start()
     raise StoppedError
+
+
+def _stop_again() -> None:
+    if stop_asked.is_set():
+        os.kill(os.getpid(), signal.SIGUSR2)
 
 
 def main() -> int:
@@ -73,7 +87,6 @@ def main() -> int:
 def run_attack(name: str, attack: Callable[[], object]) -> None:
     """Run one attack; where it is stopped, or raises, what it found until then is kept, and the next one begins."""
     began, folder = time.monotonic(), Path.cwd()
-    stop_asked.clear()
     try:
         attack()
     except StoppedError:
@@ -82,6 +95,7 @@ def run_attack(name: str, attack: Callable[[], object]) -> None:
         traceback.print_exc()
         Findings(f"{name}: the harness").check(False, "it raised; what it found until then is shown")
     finally:
+        stop_asked.clear()
         os.chdir(folder)
     print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
 
