@@ -92,6 +92,28 @@ def test_a_trial_knows_how_busy_its_own_gpu_was_since_it_began(sample, monkeypat
     assert meter.read_usage().peak_bytes == 3 * GIB
 
 
+TAKEN = [  # GPUs of the trial, whether it uses CUDA, what NVML says of the GPU; what others have, in GiB
+    ("1", False, {"used": 12}, 12),
+    ("1", True, {"used": 12}, 12 - 10 - 0.5),  # less what torch has reserved, and CUDA keeps
+    ("1", True, {"used": 4}, 0),
+    ("1", False, {"slices": [{"uuid": "MIG-1", "gib": 8, "used": 4}]}, 0),
+    ("", False, {"used": 12}, 0),
+    ("0,1", False, {"used": 12}, 0),
+]
+
+
+@pytest.mark.parametrize(("visible", "uses_cuda", "gpu", "taken"), TAKEN)
+def test_what_others_have_of_a_trials_gpu_as_it_ends_is_known(monkeypatch, visible, uses_cuda, gpu, taken):
+    fake_nvml(monkeypatch, GPUS)
+    meter = GpuUsageMeter(visible, None, n_ranks=len(visible.split(",")))
+    fake_nvml(monkeypatch, [GPUS[0], {**GPUS[1], **gpu}])
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: uses_cuda)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 10 * GIB)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 10 * GIB)
+
+    assert meter.read_usage().taken_bytes == taken * GIB
+
+
 def test_of_a_trial_of_several_processes_the_gpu_of_each_counts(monkeypatch, tmp_path):
     fake_nvml(monkeypatch, GPUS)
     file = tmp_path / sampler.SAMPLES
