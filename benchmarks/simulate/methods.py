@@ -25,6 +25,7 @@ from tune.search.samplers.trial_window import distribution_of
 from tune.search.schedulers.build_scheduler import build_pbt_exploit, build_scheduler
 from tune.search.schedulers.epochs import count_reports
 from tune.search.spec import SearchLimits
+from tune.search.steering.controls import SearchControls
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Dimension, arguments_of, kind_of
 from tune.space.space import Space
@@ -53,16 +54,17 @@ class Ours:
             space, program, promoted = _written_and_read(table, Path(folder), f"seed: {seed}\n{settings}\n")
         study = optuna.create_study(direction="minimize", sampler=RandomSampler())  # in memory; it draws nothing
         paths, ledger = ExperimentPaths(Path(folder)), SearchStudy(study, space, promoted)
+        limits = SearchLimits(
+            trials=10**9, time_budget_s=None, concurrency=concurrency, max_failures=0, give_up_after=10**9
+        )
         self._conductor = SearchController(
             paths,
             ledger,
-            build_scheduler(space, program, count_reports(space, program, None)),
-            build_pbt_exploit(space, promoted, ledger),
-            CheckpointRetention(paths, [space.mode], None, free=lambda folder: 10**18),
-            SearchLimits(
-                trials=10**9, time_budget_s=None, concurrency=concurrency, max_failures=0, give_up_after=10**9
-            ),
-            seed,
+            rule=build_scheduler(space, program, count_reports(space, program, None)),
+            pbt_exploit=build_pbt_exploit(space, promoted, ledger),
+            retention=CheckpointRetention(paths, [space.mode], None, free=lambda folder: 10**18),
+            controls=SearchControls(limits, ledger),
+            seed=seed,
             on_preflight_failed=lambda: None,
             on_death=lambda *_: None,
         )

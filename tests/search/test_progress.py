@@ -14,6 +14,7 @@ from tune.search.progress import BestTrial, Progress, estimate_remaining_s
 from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import TrialScheduler
 from tune.search.spec import SearchLimits
+from tune.search.steering.controls import SearchControls
 from tune.trial.messages import EpochReport, TrialTask
 
 
@@ -177,11 +178,11 @@ def test_listeners_are_called_in_the_order_of_what_happens(ledger, tmp_path):  #
     controller = SearchController(
         paths,
         book,
-        TrialScheduler(),
-        exploit,
-        CheckpointRetention(paths, ["max"], None),
-        limits,
-        0,
+        rule=TrialScheduler(),
+        pbt_exploit=exploit,
+        retention=CheckpointRetention(paths, ["max"], None),
+        controls=SearchControls(limits, book),
+        seed=0,
         on_preflight_failed=lambda: None,
         on_death=lambda *_: None,
         listeners=[listener],

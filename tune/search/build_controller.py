@@ -88,25 +88,24 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
     return SearchController(
         search.paths,
         ledger,
-        build_scheduler(
+        rule=build_scheduler(
             search.space,
             search.program,
             count_reports(search.space, search.program, job.counted),
             is_mean=job.counted is not None and job.counted.is_mean,
         ),
-        build_pbt_exploit(search.space, search.promoted, ledger),
-        CheckpointRetention(search.paths, modes, settings.keep_checkpoints, elsewhere=elsewhere),
-        limits,
-        settings.seed,
-        lambda: None if is_lost() else cancel_waiting_trials(job.gate),
-        complete_version,
-        lambda counted: count_reports(search.space, search.program, counted),
-        TrialDevices(
+        pbt_exploit=build_pbt_exploit(search.space, search.promoted, ledger),
+        retention=CheckpointRetention(search.paths, modes, settings.keep_checkpoints, elsewhere=elsewhere),
+        controls=controls,
+        seed=settings.seed,
+        on_preflight_failed=lambda: None if is_lost() else cancel_waiting_trials(job.gate),
+        on_death=complete_version,
+        count_reports=lambda counted: count_reports(search.space, search.program, counted),
+        devices=TrialDevices(
             DeviceFaults(_count_trial_gpus(search.resources), tell_left_out), GpuShares(job.gpu_share, tell_outgrown)
         ),
-        search.listeners,
-        controls,
-        None if limits.rehearsal else requests,
+        listeners=search.listeners,
+        requests=None if limits.rehearsal else requests,
     )
 
 

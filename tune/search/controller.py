@@ -21,7 +21,6 @@ from tune.search.scheduler_runner import SchedulerRunner
 from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import TrialScheduler
 from tune.search.search_end import SearchEnd
-from tune.search.spec import SearchLimits
 from tune.search.steering.controls import SearchControls
 from tune.search.steering.request_handler import RequestHandler
 from tune.search.steering.steered_trials import SteeredTrials
@@ -38,17 +37,17 @@ class SearchController:
         self,
         paths: ExperimentPaths,
         ledger: SearchStudy,
+        *,
         rule: TrialScheduler,
         pbt_exploit: PbtExploit,
         retention: CheckpointRetention,
-        limits: SearchLimits,
+        controls: SearchControls,
         seed: int,
         on_preflight_failed: Callable[[], None],
         on_death: OnDeath,
         count_reports: Callable[[CountedFits], int | None] = lambda counted: None,
         devices: TrialDevices | None = None,
         listeners: Sequence[SearchListener] = (),
-        controls: SearchControls | None = None,
         requests: RequestHandler | None = None,
     ) -> None:
         """``count_reports``: is given the fits that count, and returns how many values a whole trial reports.
@@ -57,14 +56,14 @@ class SearchController:
         """
         self._ledger = ledger
         self.retention = retention
-        self.controls = controls or SearchControls(limits, ledger)
+        self.controls = controls
         self._requests = requests
         self._seed = seed
         self._count_reports = count_reports
         self._listeners = listeners
         self.pbt_exploit = pbt_exploit
         self._devices = devices or TrialDevices()
-        causes = FailureStreak(limits.give_up_after)
+        causes = FailureStreak(controls.limits.give_up_after)
         self._trial_closer = TrialCloser(ledger, causes, retention, on_death)
         self._running: dict[str, int] = {}  # trial numbers by Ray's ids
         self.versions = VersionFolders(paths, ledger)
