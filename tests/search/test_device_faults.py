@@ -152,15 +152,10 @@ trials: 8
 trainer: {max_epochs: 2}
 scheduler: none
 """
-BREAKS = """
-import os
-if os.environ["CUDA_VISIBLE_DEVICES"] == "1" and LR != 0.1:  # the baseline passes its pre-flight anywhere
-    raise RuntimeError("CUDA error: unspecified launch failure")
-"""
 
 
-def search(folder, breaks, *, trials):
-    """Search on two logical GPUs; return what was told, and the records."""
+def search(folder, breaks, *, trials, n_gpus=2):
+    """Search on logical GPUs; return what was told, and the records."""
     program = write_program(folder / "project", "paced")
     program.write_text(program.read_text().replace("PACE_S = 0.2", "PACE_S = 0.05") + breaks)
     program.with_name("s.yaml").write_text(SPACE)
@@ -171,15 +166,14 @@ def search(folder, breaks, *, trials):
             ROOT / "run_search.py",
             *words,
             "--gpu",
-            "0",
-            "1",
+            *map(str, range(n_gpus)),
             "--cpus-per-trial",
             "1",
             "--trials",
             trials,
         ],
         cwd=program.parent,
-        env={**os.environ, "PROMOTUNE_LOGICAL_GPUS": "2"},
+        env={**os.environ, "PROMOTUNE_LOGICAL_GPUS": str(n_gpus)},
         capture_output=True,
         text=True,
         check=False,
@@ -193,41 +187,38 @@ def show_results(folder):
     return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-def test_all_trials_complete_beside_a_dead_gpu(tmp_path):
-    told, records = search(tmp_path, BREAKS, trials="20")
-
-    assert [each["stage"] for each in records] == ["complete"] * 20
-    assert {each["devices"] for each in records[1:]} == {"0"}
-    (line,) = [each for each in told.splitlines() if "GPU 1" in each]
-    assert " failed 2 trials in a row: it gets no more, and they run on others (RuntimeError: CUDA error: " in line
-    assert "hint: GPU 1 of " in show_results(tmp_path)
-
-
-DEAD = """
+BREAKS = """
 import os
 from dataclasses import replace
 from pathlib import Path
 
-dead = Path("dead")  # holds the GPU of the pre-flight, which is before all others: Ray gives it either of the two
-if not dead.exists():
-    dead.write_text(os.environ["CUDA_VISIBLE_DEVICES"])
-if os.environ["CUDA_VISIBLE_DEVICES"] == dead.read_text():
+
+def breaks(file):
+    with contextlib.suppress(FileExistsError), open(file, "x") as new:
+        new.write(os.environ["CUDA_VISIBLE_DEVICES"])  # Ray gives a trial any of those that are free
+    return os.environ["CUDA_VISIBLE_DEVICES"] == Path(file).read_text()
+
+
+if breaks("dead") or (LR != 0.1 and breaks("weak")):  # that of the pre-flight; that of the first trial but the baseline
     raise RuntimeError("CUDA error: unspecified launch failure")
 """
 
 
-def test_a_gpu_that_fails_the_pre_flight_is_left_out_and_the_search_begins_again(tmp_path):
-    told, records = search(tmp_path, DEAD, trials="3")
+def test_all_trials_complete_beside_a_gpu_that_fails_the_pre_flight_and_one_that_fails_trials(tmp_path):
+    told, records = search(tmp_path, f"import contextlib\n{BREAKS}", trials="8", n_gpus=3)
 
-    assert [each["stage"] for each in records] == ["complete"] * 3
-    dead = (tmp_path / "project" / "dead").read_text()
-    assert {each["devices"] for each in records} == {"0", "1"} - {dead}
+    assert [each["stage"] for each in records] == ["complete"] * 8
+    dead, weak = ((tmp_path / "project" / name).read_text() for name in ("dead", "weak"))
+    assert dead != weak
+    assert {each["devices"] for each in records[1:]} == {"0", "1", "2"} - {dead, weak}
     (line,) = [each for each in told.splitlines() if f"GPU {dead}" in each]
     assert " failed in the pre-flight: the search begins again without it (RuntimeError: CUDA error: " in line
-    hint = " failed 1 trial, which ran again: check it, or leave it out with `--gpu`\n"
+    (line,) = [each for each in told.splitlines() if f"GPU {weak}" in each]
+    assert " failed 2 trials in a row: it gets no more, and they run on others (RuntimeError: CUDA error: " in line
     results = show_results(tmp_path)
     assert f"hint: GPU {dead} of " in results
-    assert hint in results
+    assert f"hint: GPU {weak} of " in results
+    assert " failed 1 trial, which ran again: check it, or leave it out with `--gpu`\n" in results
 
 
 def test_a_pre_flight_that_fails_on_a_second_gpu_fails_by_the_program(tmp_path):
