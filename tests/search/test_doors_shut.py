@@ -27,6 +27,13 @@ trials: 2
 concurrency: 2
 trainer: {max_epochs: 500}
 """
+DASHBOARD_AT_ONCE = """
+import sys
+import tune.cluster.local_ray
+from tune.cli import program
+sys.modules["tune.cluster.ray_dashboard"].HEAD_START_S = 0
+program()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +46,7 @@ def driver(tmp_path_factory):
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
         environment.pop(name, None)
     with (folder / "out.txt").open("w") as out:
-        words = [sys.executable, ROOT / "run_search.py", "--space", "s.yaml", "--storage", str(folder / "storage")]
+        words = [sys.executable, "-c", DASHBOARD_AT_ONCE, "--space", "s.yaml", "--storage", str(folder / "storage")]
         process = subprocess.Popen(words, cwd=program.parent, env=environment, stdout=out, stderr=out)
     try:
         while len(training(folder)) < 2 or "Ray dashboard" not in (folder / "out.txt").read_text():
