@@ -252,36 +252,18 @@ import tune
 def tell(outcome):
     print("ended", outcome.number)
     sys.stderr.write("to the errors\\n")
-    {then}
+    1 / 0
 
 print("begun")
 try:
     tune.search(
-        system="scripted.py", metric="Score/Val", mode="max", constants={{"LR": {{"loguniform": [1e-4, 1e-1]}}}},
-        trials={trials}, concurrency=1, storage="storage", name="s", trainer={{"max_epochs": 2}}, on_trial=tell,
+        system="scripted.py", metric="Score/Val", mode="max", constants={"LR": {"loguniform": [1e-4, 1e-1]}},
+        trials=20, concurrency=1, storage="storage", name="s", trainer={"max_epochs": 2}, on_trial=tell,
     )
 except ZeroDivisionError as error:
     print("raised", error)
 print("over")
 """
-
-
-def run_searching_program(project, then="pass", trials=1):
-    """Run a program that searches, in a process of its own, whose output is a pipe: what it printed, and its errors."""
-    write_program(project, "scripted")
-    (project / "searches.py").write_text(SEARCHES.format(then=then, trials=trials))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "searches.py"], cwd=project, env=environment, capture_output=True, text=True, check=False
-    )
-    return done.stdout, done.stderr
-
-
-def test_what_on_trial_prints_goes_where_the_program_prints(tmp_path):
-    out, err = run_searching_program(tmp_path)
-
-    assert (out, err) == ("begun\nended 0\nover\n", "to the errors\n")
-    assert "ended" not in (tmp_path / "storage" / "s" / "driver.log").read_text()
 
 
 def test_a_search_that_gives_up_raises_what_it_says_on_the_command_line(tmp_path, monkeypatch):
@@ -298,10 +280,17 @@ def test_a_search_that_gives_up_raises_what_it_says_on_the_command_line(tmp_path
     assert [trial.state for trial in Experiment("e", storage="s").trials][:3] == ["complete", "failed", "failed"]
 
 
-def test_an_exception_of_on_trial_ends_the_search_and_is_raised_behind_it(tmp_path):
-    out, err = run_searching_program(tmp_path, then="1 / 0", trials=20)
+def test_an_exception_of_on_trial_ends_the_search_and_what_it_prints_goes_where_the_program_prints(tmp_path):
+    write_program(tmp_path, "scripted")
+    (tmp_path / "searches.py").write_text(SEARCHES)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "searches.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
 
-    assert (out, err) == ("begun\nended 0\nraised division by zero\nover\n", "to the errors\n")
+    told = "begun\nended 0\nraised division by zero\nover\n"
+    assert (done.stdout, done.stderr) == (told, "to the errors\n")
+    assert "ended" not in (tmp_path / "storage" / "s" / "driver.log").read_text()
     found = Experiment("s", storage=tmp_path / "storage")
     assert [trial.state for trial in found.trials][:1] == ["complete"]
     assert len(found.trials) <= 2
