@@ -273,7 +273,7 @@ def test_a_name_when_a_page_explains_it_then_it_leads_to_a_constant(row, tmp_pat
         code = ["a = torch.optim.Adam(net.parameters(), lr=1e-3)"]
         lines += [*code, *[""] * 36]
         line = 42
-    elif name == "Net.width":
+    elif name.startswith("Net."):
         code = ["class Net(nn.Module):", *(f"    {each}" for each in code)]
     elif name == "main.lr":
         code = ["def main():", *(f"    {each}" for each in code)]
