@@ -356,6 +356,22 @@ def test_an_attribute_that_takes_a_parameter_is_no_constant_of_its_own(program_o
     assert list(shortest_names(program_of(text)).values()) == ["size", "Data.size"]
 
 
+DEFAULTS = [
+    ("def f(opt={'lr': 0.5, 'a': {'b': 2}}): fit(opt)\nf()", ["f.opt['lr']", "f.opt['a']['b']"]),
+    ("def f(opt=dict(lr=0.5)): fit(opt)\nf()", ["f.opt['lr']"]),
+    ("def f(opt={'lr': 0.5}): fit(opt)\nf({'lr': 0.1})", []),  # what is passed has names of its own
+    ("def f(opt={'lr': make()}): fit(opt)\nf()", []),
+    ("def f(opt={}): fit(opt)\nf()", []),
+]
+
+
+@pytest.mark.parametrize(("text", "names"), DEFAULTS)
+def test_a_dict_that_is_a_default_has_entries_and_no_other_names_of_them(program_of, text, names):
+    found = [each for each in find_constants(program_of(text)) if each.sites[0].span.line == 1]
+
+    assert [each.name for each in found if not isinstance(each.value, dict)] == names
+
+
 def test_an_attribute_that_takes_a_local_variable_is_no_constant(program_of):
     text = "size = 64\nclass Data:\n    def __init__(self):\n        size = len(self.x)\n        self.size = size\nData()\n"
 

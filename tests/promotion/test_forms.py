@@ -201,6 +201,13 @@ CASES = {
     "default of a method": module_level(
         "class Build:\n    def make(self, x=3):\n        return x", "Build.make.x", seen="Build().make()"
     ),
+    "entry of a default": module_level("def f(opt={'x': 3}):\n    return opt['x']", "f.opt['x']", seen="f()"),
+    "entry of a dataclass's factory": module_level(
+        "from dataclasses import dataclass, field\n@dataclass\n"
+        "class CFG:\n    opt: dict = field(default_factory=lambda: dict(x=3))\ncfg = CFG()",
+        "CFG.opt['x']",
+        seen="cfg.opt['x']",
+    ),
     "dict entry": module_level("CFG = {'x': 3}", "CFG['x']"),
     "dict entry, dotted": module_level("CFG = {'x': 3}", "CFG.x", seen="CFG['x']"),
     "nested dict entry": module_level("CFG = {'a': {'x': 3}}", 'CFG["a"]["x"]'),

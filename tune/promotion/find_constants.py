@@ -103,14 +103,17 @@ def _scan_project(project: Project) -> ConstantScan:
 def _scan_constants(project: Project) -> ConstantScan:
     reads, overwrites = ConstantReads(project), NamespaceAssignments(project)
     found_calls = list(find_calls(project))
+    parameters = list(find_parameters(found_calls, project, reads))
+    entries = {each.sites for each in parameters if isinstance(each, Constant)}
     found = [
         *find_variables(project, reads, overwrites),
         *find_fields(project, reads, overwrites),
         *find_attributes(project, reads),
         *local_variables(project),
         *method_defaults(project),
-        *find_parameters(found_calls, project, reads),
-        *find_arguments(found_calls, project),
+        *parameters,
+        # `Net.optimizer['lr']` of `optimizer=dict(lr=1e-3)` is no `dict.lr` too
+        *(each for each in find_arguments(found_calls, project) if getattr(each, "sites", None) not in entries),
     ]
     order = {name: number for number, name in enumerate(project.surveys)}
     constants = [each for each in found if isinstance(each, Constant)]

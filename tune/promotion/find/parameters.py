@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
 from tune.promotion.find.arguments import Call, CallArgument, names_at
-from tune.promotion.find.expressions import find_promotable, is_local
+from tune.promotion.find.expressions import find_promotable, is_local, may_be_literal
+from tune.promotion.find.fields import entries_of
 from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
 from tune.promotion.find.local_variables import find_local
 from tune.promotion.find.module_scan import BindingKind, ModuleScan, dotted_path
@@ -98,6 +99,27 @@ def _build_constants(group: ParameterUsage, reads: ConstantReads) -> Iterator[Co
         yield UnsupportedConstant(names=names, source=parameter.survey.source.name, what=trouble[0], hint=trouble[1])
     else:
         yield _build_constant(group, values, names, reads)
+    if parameter.default is not None and not group.passed:
+        yield from _entries_of_default(parameter.default, group, reads)
+
+
+def _entries_of_default(default: ast.expr, group: ParameterUsage, reads: ConstantReads) -> Iterator[Constant]:
+    """Yield the literals in a dict that is a default: ``Net.optimizer['lr']``."""
+    survey = group.parameter.survey
+    for entry in entries_of("", default):
+        value = evaluate_literal(entry.value) if may_be_literal(entry.value) else Unknown("")
+        if not isinstance(value, Unknown | dict) and entry.trouble is None:
+            names = tuple(f"{name}{entry.name}" for name in _names_of(group))
+            yield Constant(
+                name=names[0],
+                value=value,
+                sites=(Site(survey.source.name, Span.from_node(entry.value)),),
+                names=names,
+                form=ConstantKind.PARAMETER,
+                reads=_find_reads(group, reads),
+                warnings=_of_star(group),
+                starred=group.hidden is not None,
+            )
 
 
 def _reason_not_constant(group: ParameterUsage) -> tuple[str, str] | None:
