@@ -130,6 +130,19 @@ def test_of_a_class_that_hydra_builds_what_the_config_sets_is_searched_there(con
     assert [name for each, name in names if ranking.is_promising(each)] == expected
 
 
+def test_what_a_config_sets_with_the_words_that_the_program_needs_is_searched_there(program_of):
+    configs = {
+        "conf/main.yaml": "defaults:\n  - model: ???\n",
+        "conf/model/wide.yaml": "_target_: nets.Wide\nwidth: 32\n",
+    }
+    program = program_of(HYDRA, configs | {"nets.py": WIDE})
+    width = next(each for each in find_all(program).constants if each.name == "Wide.width")
+    words = ("model=wide",)
+
+    assert not ConstantRanking(program, find_options(program, words), words).is_promising(width)
+    assert ConstantRanking(program, find_options(program)).is_promising(width)  # hydra composes nothing
+
+
 def test_parameters_of_classes_that_lightning_cli_builds_are_no_constants_worth_a_search(program_of):
     program = program_of(CLI, {"nets.py": WIDE + OWN, "settings.yaml": "model: {class_path: nets.Wide}\n"})
     ranking = ConstantRanking(program)

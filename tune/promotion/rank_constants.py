@@ -135,12 +135,12 @@ TYPE = re.compile(r"(\w+\.)*[A-Z]\w*\[")
 class ConstantRanking:
     """How promising the constants of a program are."""
 
-    def __init__(self, program: Program, options: Sequence[Option] | None = None) -> None:
-        """``options``: the program's, where they were found already."""
+    def __init__(self, program: Program, options: Sequence[Option] | None = None, args: Sequence[str] = ()) -> None:
+        """``options``: the program's, where they were found already; ``args``: what it is given."""
         self._program = program
         self._options = find_options(program) if options is None else options
         self._flows = find_all(program).flows
-        self._elsewhere = SetElsewhere(program, self._options)
+        self._elsewhere = SetElsewhere(program, self._options, args)
 
     def is_promising(self, held: Constant | Option) -> bool:
         """Tell whether a search of it may gain something."""

@@ -138,7 +138,7 @@ def read_listing(program: Program, args: Sequence[str] = ()) -> Listing:
         names=shortest_names(program),
         findings=find_all(program),
         options=options,
-        ranking=ConstantRanking(program, options),
+        ranking=ConstantRanking(program, options, args),
         args=tuple(args),
     )
 

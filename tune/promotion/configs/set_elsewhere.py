@@ -23,10 +23,11 @@ TARGET = "_target_"
 class SetElsewhere:
     """The parameters of a program that LightningCLI, hydra, ``**`` or a config file sets."""
 
-    def __init__(self, program: Program, options: Sequence[Option]) -> None:
-        """``options``: the program's."""
+    def __init__(self, program: Program, options: Sequence[Option], args: Sequence[str] = ()) -> None:
+        """``options``: the program's; ``args``: what it is given on its command line."""
         self._program = program
         self._options = options
+        self._args = args
 
     def sets_parameter(self, held: Constant | Option) -> bool:
         """Tell whether something else sets a parameter: search that."""
@@ -110,7 +111,7 @@ class SetElsewhere:
     @cached_property
     def _set_by_configs(self) -> frozenset[tuple[str, str]]:
         """Class and name of each parameter that a config of hydra's gives to what it builds."""
-        composed = compose_config(self._program, ())
+        composed = compose_config(self._program, self._args)
         values = {} if composed is None else composed.values
         targets = {
             dest.removesuffix(TARGET): str(value).rpartition(".")[2]
