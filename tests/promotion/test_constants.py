@@ -99,6 +99,8 @@ PARAMETERS = [
     ("class A:\n    def __init__(self, lr=1): pass\nclass B(A): pass\nB(lr=2)", "B.lr", 2, ["1", "2"]),
     ("class A:\n    def __init__(self, lr=1): pass\nclass B(A): pass\nB(lr=2)", "A.lr", 2, ["1", "2"]),
     ("class A:\n    def __init__(self, w): pass\nclass B(A):\n    def __init__(self):\n        super().__init__(w=4)", "A.w", 4, ["4"]),
+    ("class A:\n    def __init__(self, w=1): pass\nclass B(A):\n    def __init__(self):\n        A.__init__(self, w=4)", "A.w", 4, ["1", "4"]),
+    ("class A:\n    def __init__(self, w=1): pass\nclass B(A):\n    def __init__(self):\n        A.__init__(self, 4)", "A.w", 4, ["1", "4"]),
     ("def build(width=64): pass\nbuild(width=32)", "build.width", 32, ["64", "32"]),
     ("from dataclasses import dataclass\n@dataclass\nclass CFG:\n    lr: float = 1e-3", "CFG.lr", 1e-3, ["1e-3"]),
     ("import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass CFG:\n    lr: float = dataclasses.field(default=1)\nCFG(1)", "CFG.lr", 1, ["1", "1"]),

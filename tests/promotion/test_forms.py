@@ -251,6 +251,12 @@ CASES = {
         "Net.width",
         seen="net.width",
     ),
+    "constructor argument, of a base by its name": module_level(
+        NET.replace("3", "1")
+        + "class Deep(Net):\n    def __init__(self):\n        Net.__init__(self, 3)\nnet = Deep()",
+        "Net.width",
+        seen="net.width",
+    ),
     "constructor argument, of a module": module_level(
         "from nets import Net\nnet = Net()",
         "Net.width",

@@ -178,6 +178,8 @@ def _resolve_call(
         function, skip, partial = before[0], len(before) - 1, True
         if any(isinstance(each, ast.Starred) for each in before):
             return None
+    if (base := _class_of_init(function, survey, project)) is not None:
+        function, positional = base, positional[1:]  # `Base.__init__(self, lr=1e-3)`
     callee, signature, library = _resolve_callee(function, called, survey, project)
     if callee is None:
         return None
@@ -185,6 +187,16 @@ def _resolve_call(
     starred = any(isinstance(each, ast.Starred) for each in positional)
     spread = any(_is_open(keyword) for keyword in node.keywords)
     return Call(survey, node, called.scope, callee, signature, tuple(found), starred or spread, partial)
+
+
+def _class_of_init(function: ast.expr, survey: ModuleScan, project: Project) -> ast.expr | None:
+    """Return the expression of the project's class whose constructor is called by its name; None for other calls."""
+    match function:
+        case ast.Attribute(value=base, attr="__init__"):
+            symbol = project.resolve_name(dotted_path(base) or "", survey)
+            return base if isinstance(symbol, ProjectSymbol) else None
+        case _:
+            return None
 
 
 def _resolve_callee(
