@@ -31,6 +31,10 @@ PROMISING = {
         "EPOCHS = 3\nGAMMA = 0.9\nWEIGHT_DECAY = 0.1\nDROPOUT = 0.1\nHIDDEN = 64\nBATCH_SIZE = 32\nLR = 1e-3\nprint(EPOCHS, GAMMA, WEIGHT_DECAY, DROPOUT, HIDDEN, BATCH_SIZE, LR)\n",
         ["LR", "BATCH_SIZE", "HIDDEN", "DROPOUT", "WEIGHT_DECAY", "GAMMA", "EPOCHS"],
     ),
+    "of methods what is known by its name, or what torch takes it for": (
+        "class Net(pl.LightningModule):\n    def __init__(self):\n        super().__init__()\n        self.show()\n        self.build()\n    def show(self, n=5, z=0.5): print(n, z)\n    def build(self, p=0.2): self.net = nn.Dropout(p)\n    def configure_optimizers(self, rate=0.1, wd=0.2): return optim.Adam(self.parameters(), rate, weight_decay=wd)\n",
+        ["Net.configure_optimizers.rate", "Net.build.p", "Net.configure_optimizers.wd"],
+    ),
     "arguments of torch and Lightning": (
         "optim.SGD([], lr=0.1, momentum=0.9)\nDataLoader([], batch_size=3)\nnn.Dropout(0.2)\npl.Trainer(max_epochs=3, gradient_clip_val=0.5)\noptim.lr_scheduler.StepLR(None, step_size=3, gamma=0.1)\n",
         [

@@ -218,9 +218,11 @@ class ConstantRanking:
         return min(ranks, default=Rank.OTHER if in_model else None)
 
     def _rank_in_model(self, held: Constant | Option) -> Rank | None:
-        """Return OTHER for a number that one of the program's modules holds or takes."""
-        owner = held.name.partition(".")[0]
-        return Rank.OTHER if "." in held.name and owner in self._torch_module_names and _is_number(held.value) else None
+        """Return OTHER for a number that one of the program's modules holds or takes; many methods draw or log."""
+        owner, dot, rest = held.name.partition(".")
+        if not dot or (isinstance(held, Constant) and held.form is ConstantKind.PARAMETER and "." in rest):
+            return None
+        return Rank.OTHER if owner in self._torch_module_names and _is_number(held.value) else None
 
     def _is_passed_on(self, held: Constant | Option) -> bool:
         """Tell a value that another name holds: ``width``, ``self.width``, ``args.width`` of an option, a type."""
