@@ -452,3 +452,13 @@ def test_promote_when_an_options_name_lacks_its_dashes_then_they_are_told(tmp_pa
     assert main(["promote", "later.py", "batch_size", "--metric", "m", "--mode", "min"]) == 2
 
     assert "Did you mean '--batch-size'?" in capfd.readouterr().err
+
+
+def test_promote_when_another_layer_has_to_fit_a_width_then_it_says_so(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(NET + "from torch import nn\nFIRST = nn.Linear(7, 50)\nSECOND = nn.Linear(50, 2)\n")
+    assert main(["promote", "net.py", "Linear.out_features@17"]) == 0
+
+    told = " ".join(capfd.readouterr().out.split())
+    warning = "the input of another layer has to fit it (net.py:18): give both one name, and search that"
+    assert told.endswith(f"warning: Linear.out_features@17: {warning} (net.py:17)")

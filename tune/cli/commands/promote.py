@@ -18,6 +18,7 @@ from tune.errors import OptionError, UserError
 from tune.invocation import this_command
 from tune.paths import atomic_write
 from tune.promotion.configs.monitored import find_metric_of_program
+from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown, is_whole
 from tune.promotion.find.metric import Metric, mode_of
 from tune.promotion.find.value_flow import receiving_parameters
@@ -96,6 +97,8 @@ def run(given: argparse.Namespace) -> int:
     for name, held in request.held.items():
         if is_never_read(held):
             screen.print_prose(f"warning: {name}: {NEVER_READ} ({held.where})", style="yellow")
+        for warning in held.warnings if isinstance(held, Constant) and held.bound_to is not None else ():
+            screen.print_prose(f"warning: {name}: {warning} ({held.where})", style="yellow")
     return 0
 
 
