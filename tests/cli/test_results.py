@@ -283,7 +283,7 @@ def test_what_trials_used_of_their_gpus_has_columns_in_each_table(tmp_path, show
     assert lines[5].endswith("   adam        3.00      25%")
     first, second = json.loads(show("exp", "--json")[1])["experiments"][0]["trials"]
     assert "gpu" not in first
-    assert second["gpu"] == {**usage, "outgrown_shares": []}
+    assert second["gpu"] == {**usage, "taken_bytes": 0, "outgrown_shares": []}
     header, *rows = csv.reader(io.StringIO(show("exp", "--csv")[1]))
     assert header[-4:] == ["gpu.name", "gpu.total_bytes", "gpu.peak_bytes", "gpu.utilization"]
     assert [row[-4:] for row in rows] == [[""] * 4, ["NVIDIA T4", str(16 * GIB), str(3 * GIB), "0.25"]]

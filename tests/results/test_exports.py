@@ -280,6 +280,18 @@ def test_export_when_a_package_is_missing_then_the_error_names_the_extra(experim
     assert capfd.readouterr().err == ("--to: mlflow is not installed\n  Install it: pip install 'promotune[mlflow]'\n")
 
 
+def test_export_when_a_folder_has_the_name_of_a_package_then_that_is_missing(experiment, capfd, monkeypatch, tmp_path):
+    """W&B writes such a folder where a program trains."""
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    (tmp_path / "wandb" / "offline-run-1").mkdir(parents=True)
+    status = main(["export", str(experiment.paths.folder), "--to", "wandb"])
+    sys.modules.pop("wandb", None)
+
+    assert status == 2
+    assert capfd.readouterr().err == ("--to: wandb is not installed\n  Install it: pip install 'promotune[wandb]'\n")
+
+
 def test_export_when_tables_are_given_a_project_then_refuses(experiment, capfd):
     status = main(["export", str(experiment.paths.folder), "--to", "csv", "--project", "p"])
 

@@ -31,7 +31,10 @@ class ExportCount:
 def import_tracker(package: str) -> ModuleType:
     """Return a package that is needed; raise OptionError, which names the extra, where it is not installed."""
     try:
-        return importlib.import_module(package)
+        found = importlib.import_module(package)
+        if found.__file__ is None:  # a folder of that name, as W&B writes one where a program trains
+            raise ModuleNotFoundError(package, name=package)
+        return found
     except ModuleNotFoundError as error:
         what = f"{package} is not installed" if error.name == package else f"{package} cannot be imported: {error}"
         raise OptionError("--to", what, f"Install it: pip install 'promotune[{EXTRAS[package]}]'") from error
