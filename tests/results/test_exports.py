@@ -14,7 +14,7 @@ from tune.errors import OptionError
 from tune.experiment.open import open_experiment
 from tune.experiment.records import Failure, RetrainRequest, TrialRecord
 from tune.paths import VersionPaths
-from tune.results.exports.exported_run import list_exported_runs
+from tune.results.exports.exported_run import import_tracker, list_exported_runs
 from tune.results.exports.mlflow_export import export_to_mlflow
 from tune.results.exports.tables import export_tables
 from tune.results.exports.wandb_export import export_to_wandb
@@ -280,16 +280,15 @@ def test_export_when_a_package_is_missing_then_the_error_names_the_extra(experim
     assert capfd.readouterr().err == ("--to: mlflow is not installed\n  Install it: pip install 'promotune[mlflow]'\n")
 
 
-def test_export_when_a_folder_has_the_name_of_a_package_then_that_is_missing(experiment, capfd, monkeypatch, tmp_path):
+def test_a_folder_with_the_name_of_a_tracker_is_not_the_tracker(monkeypatch, tmp_path):
     """W&B writes such a folder where a program trains."""
-    monkeypatch.delitem(sys.modules, "wandb", raising=False)
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
     (tmp_path / "wandb" / "offline-run-1").mkdir(parents=True)
-    status = main(["export", str(experiment.paths.folder), "--to", "wandb"])
-    sys.modules.pop("wandb", None)
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])  # where it is installed, it is found nowhere else
 
-    assert status == 2
-    assert capfd.readouterr().err == ("--to: wandb is not installed\n  Install it: pip install 'promotune[wandb]'\n")
+    with pytest.raises(OptionError, match="wandb is not installed"):
+        import_tracker("wandb")
+    del sys.modules["wandb"]  # the folder
 
 
 def test_export_when_tables_are_given_a_project_then_refuses(experiment, capfd):
