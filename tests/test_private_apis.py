@@ -93,7 +93,9 @@ WITHOUT_WANDB_S = """class Config:
 
 @pytest.fixture
 def rename(monkeypatch, tmp_path):
-    """Return what takes a part away as another version of its library would: the source has another name, too."""
+    """Give what takes a part away as another version of its library would: the source has another name, too."""
+
+    made: list[str] = []
 
     def delete(api):
         path = api.owner.format(package="pytorch_lightning", fabric="lightning_fabric")
@@ -103,6 +105,7 @@ def rename(monkeypatch, tmp_path):
             file.parent.mkdir(parents=True)
             file.write_text(WITHOUT_WANDB_S)
             monkeypatch.syspath_prepend(tmp_path)
+            made.append(path.partition(".")[0])
             return
         owner = private_apis._import_owner(path)
         for holder in getattr(owner, "__mro__", (owner,)):
@@ -112,7 +115,9 @@ def rename(monkeypatch, tmp_path):
         renamed = re.sub(rf"\b{api.name}\b", "renamed", source_of(owner))
         monkeypatch.setattr(private_apis, "_source_of", lambda each: renamed if each is owner else source_of(each))
 
-    return delete
+    yield delete
+    for name in [name for name in sys.modules if name.partition(".")[0] in made]:
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize("api", PRIVATE_APIS, ids=IDS)
