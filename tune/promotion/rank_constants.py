@@ -141,14 +141,11 @@ class ConstantRanking:
         self._options = find_options(program) if options is None else options
         self._flows = find_all(program).flows
         self._elsewhere = SetElsewhere(program, self._options, args)
+        self._ranks: dict[int, tuple[Constant | Option, Rank | None]] = {}  # by ``id``: to hash a constant takes long
 
     def is_promising(self, held: Constant | Option) -> bool:
         """Tell whether a search of it may gain something."""
         return self.rank_of(held) is not None and not is_never_read(held)
-
-    def _is_of_unused_class(self, held: Constant | Option) -> bool:
-        """Tell whether all places of a constant stand in classes that the program never builds."""
-        return isinstance(held, Constant) and _lies_in(held, self._unused_lines)
 
     def is_judged(self, held: Constant | Option) -> bool:
         """Tell whether a constant may change the score: it is none of a module that logs nothing in validation.
@@ -159,15 +156,20 @@ class ConstantRanking:
 
     def rank_of(self, held: Constant | Option) -> Rank | None:
         """Return its kind; None where a search of it is not promising."""
+        if (known := self._ranks.get(id(held))) is None:
+            known = self._ranks[id(held)] = held, self._find_rank(held)
+        return known[1]
+
+    def _find_rank(self, held: Constant | Option) -> Rank | None:
         words = frozenset(words_of(telling_name(held.name, held)))
-        if self._elsewhere.sets_parameter(held) or self._is_of_unused_class(held):
+        if self._elsewhere.sets_parameter(held) or (isinstance(held, Constant) and _lies_in(held, self._unused_lines)):
             return None
         if {"batch", "size"} <= words:
             words -= {"device", "devices"}  # per_device_train_batch_size
         never = NEVER - OF_THE_DATA if isinstance(held.value, tuple | list) else NEVER
-        if not _is_searchable(held.value, words) or words & never or self._is_passed_on(held):
+        if not _is_searchable(held.value, words) or words & never or _is_no_hyperparameter(held, words):
             return None
-        if _is_no_hyperparameter(held, words):
+        if self._is_passed_on(held):
             return None
         if isinstance(held, Option) and _is_of_machinery(held, words):
             return None

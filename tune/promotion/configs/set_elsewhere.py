@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -65,16 +66,17 @@ class SetElsewhere:
     def _passed_by_subclasses(self) -> frozenset[tuple[str, str]]:
         """Class and name of each parameter that every subclass passes to ``super()``; the class itself is not built."""
         surveys = project_of(self._program).surveys.values()
-        classes = [
-            node for survey in surveys for node in ast.walk(survey.source.tree) if isinstance(node, ast.ClassDef)
-        ]
+        definitions = (node for survey in surveys for nodes in survey.definitions.values() for node in nodes)
+        classes = [node for node in definitions if isinstance(node, ast.ClassDef)]
+        subclasses: dict[str, list[ast.ClassDef]] = defaultdict(list)
+        for each in classes:
+            for base_name in {(dotted_path(base) or "").rpartition(".")[2] for base in each.bases}:
+                subclasses[base_name].append(each)
         built = {(dotted_path(each.node.func) or "").rpartition(".")[2] for survey in surveys for each in survey.calls}
         found = set[tuple[str, str]]()
         for base in classes:
-            below = [
-                each for each in classes if base.name in {(dotted_path(b) or "").rpartition(".")[2] for b in each.bases}
-            ]
-            if below and base.name not in built | self._program.named_objects:
+            below = subclasses.get(base.name, [])
+            if below and base.name not in built and base.name not in self._program.named_objects:
                 passed = [_find_passed_parameters(each, base) for each in below]
                 found |= {(base.name, name) for name in frozenset.intersection(*passed)}
         return frozenset(found)
@@ -93,7 +95,9 @@ class SetElsewhere:
     @cached_property
     def _cli_parameters(self) -> frozenset[tuple[str, str]]:
         """Place and name of each parameter that a LightningCLI has an option for."""
-        declared = find_options(self._program)  # those in force stand in the config file that gives them a value
+        if not self._options:  # those in force stand in the config file that gives them a value
+            return frozenset()
+        declared = find_options(self._program)
         options = (each for each in declared if each.parser is OptionParser.LIGHTNING_CLI)
         return frozenset((each.place, each.dest.rpartition(".")[2]) for each in options)
 
