@@ -149,12 +149,12 @@ def shut_down(on_stuck: Callable[[str], None]) -> None:
     """
     late: list[str] = []
 
-    def kill(how: str) -> None:
+    def kill_late_ray(how: str) -> None:
         late.append(how)
         kill_ray_processes()
 
     try:
-        with collector_paused(), expect_ends(), watch_ray(kill, on_stuck, StartLimit("end", END_S)):
+        with collector_paused(), expect_ends(), watch_ray(kill_late_ray, on_stuck, StartLimit("end", END_S)):
             ray.shutdown()
     except KeyboardInterrupt:
         if not late:

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 from tune.promotion.configs.set_elsewhere import SetElsewhere, is_group_of_one
 from tune.promotion.constant import Constant, ConstantKind, Site, Span
-from tune.promotion.find.layer_widths import find_last_width
+from tune.promotion.find.layer_widths import find_last_widths
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find.metric import find_unjudged_modules
 from tune.promotion.find.project import project_of
@@ -266,12 +266,7 @@ class ConstantRanking:
     @cached_property
     def _last_outputs(self) -> frozenset[tuple[str, int]]:
         """File and line of the width of each class's last linear layer: the data has it."""
-        return frozenset(
-            (survey.source.name, width.lineno)
-            for survey in project_of(self._program).surveys.values()
-            for node in ast.walk(survey.source.tree)
-            if isinstance(node, ast.ClassDef) and (width := find_last_width(node)) is not None
-        )
+        return find_last_widths(project_of(self._program))
 
     @cached_property
     def _functions_with_stars(self) -> frozenset[str]:

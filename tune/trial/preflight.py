@@ -144,7 +144,7 @@ class PreflightReport:
     """Files that it wrote into the working directory, a few of them."""
 
     @property
-    def logged(self) -> list[str]:
+    def logged_names(self) -> list[str]:
         """The names of what it logs, sorted."""
         return sorted({name for fit in self.done.fits for names in fit.logged.values() for name in names})
 

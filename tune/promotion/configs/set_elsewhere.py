@@ -95,9 +95,9 @@ class SetElsewhere:
     @cached_property
     def _cli_parameters(self) -> frozenset[tuple[str, str]]:
         """Place and name of each parameter that a LightningCLI has an option for."""
-        if not self._options:  # those in force stand in the config file that gives them a value
+        if not any(each.parser in (OptionParser.LIGHTNING_CLI, OptionParser.FILE) for each in self._options):
             return frozenset()
-        declared = find_options(self._program)
+        declared = find_options(self._program)  # those in force stand in the config file that gives them a value
         options = (each for each in declared if each.parser is OptionParser.LIGHTNING_CLI)
         return frozenset((each.place, each.dest.rpartition(".")[2]) for each in options)
 

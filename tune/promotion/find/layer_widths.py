@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tune.promotion.find.project import Project
+
 OUTPUTS = frozenset({"out_features", "out_channels", "hidden_size", "embedding_dim", "d_model"})
 """Parameters of torch's layers that say how wide their output is."""
 INPUTS = frozenset({"in_features", "in_channels", "num_features", "input_size", "normalized_shape", "d_model"}) | {
@@ -71,3 +73,13 @@ def _is_linear(function: ast.expr) -> bool:
         function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
     )
     return name in ("Linear", "LazyLinear")
+
+
+def find_last_widths(project: Project) -> frozenset[tuple[str, int]]:
+    """Return file and line of what ``find_last_width`` finds, of all classes."""
+    return frozenset(
+        (survey.source.name, width.lineno)
+        for survey in project.surveys.values()
+        for node in ast.walk(survey.source.tree)
+        if isinstance(node, ast.ClassDef) and (width := find_last_width(node)) is not None
+    )
