@@ -17,6 +17,7 @@ from tune.promotion.program import Program
 from tune.promotion.snapshot import MANIFEST
 from tune.space.dimensions import Value
 from tune.space.space import Shape
+from tune.trial.checkpoints.checkpoint_state import CheckpointState
 
 MEMORY_KINDS = frozenset({"OutOfMemoryError", "MemoryError"})
 MEMORY_WORDS = re.compile(
@@ -159,6 +160,35 @@ class TrialTask:
     """The shares of a GPU on which it ran out of memory before."""
     left_out: tuple[str, ...] = ()
     """Devices that failed other trials, ``host:device``: a place on one of them does not take the trial."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramRun:
+    """What is to be executed; it goes to every process of the trial."""
+
+    task: TrialTask
+    values: Mapping[str, Value]
+    """The promoted constants; where the program is measured, not the task's."""
+    options: Mapping[str, Value]
+    """Those of them that stand on the command line."""
+    folder: Path
+    """Where it logs: the version, or a folder of the pre-flight's."""
+    started: float
+    """When the trial did, in seconds since the epoch."""
+    reports: bool
+    """Whether its epochs count."""
+    mark: CheckpointState | None = None
+    """The checkpoint from which it goes on; None: from the start."""
+    counted: CountedFits | None = None
+    """The fits that the score comes from; None: nobody knows yet."""
+    shortens: bool = False
+    """Whether a batch or two of each Trainer's are all."""
+    measures: bool = False
+    """Whether it ends when training begins: what it builds is wanted."""
+    weighs: bool = False
+    """Whether what it takes of the GPU is measured; if it is not shortened, it ends after some seconds of steps."""
+    notes_reads: bool = False
+    """Whether it is noted which words of the command line the program reads."""
 
 
 class EpochReport(NamedTuple):

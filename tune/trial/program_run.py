@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -10,14 +10,11 @@ from typing import Any
 
 import pytorch_lightning
 
-from tune.experiment.counted_fits import CountedFits
 from tune.internals.lightning_internals import keep_sample_order, skip_redundant_work, sync_epoch_logs
 from tune.internals.private_apis import OF_TRIALS, log_missing_apis
 from tune.paths import VersionPaths
 from tune.promotion.execute import Executor, PromotedValues
-from tune.space.dimensions import Value
 from tune.space.space import Script
-from tune.trial.checkpoints.checkpoint_state import CheckpointState
 from tune.trial.checkpoints.program_checkpoints import redirect_checkpoints
 from tune.trial.distributed.process_group import DistributedContext
 from tune.trial.fits import record_logged_names
@@ -30,42 +27,13 @@ from tune.trial.lightning.packages import patch_lightning_packages
 from tune.trial.lightning.profiler import Stopwatch
 from tune.trial.lightning.report_callback import Report
 from tune.trial.lightning.value_check import PromotedValueCheck
-from tune.trial.messages import EpochReport, Job, TrialTask
+from tune.trial.messages import EpochReport, Job, ProgramRun
 from tune.trial.process.child_processes import forbid_spawned_children
 from tune.trial.process.seeding import derive_seed, override_seeds
 from tune.trial.run_script import run_script
 from tune.trial.run_system import run_system
 from tune.trial.trackers.tracked_trial import TrackedTrial, create_ignored_runs
 from tune.trial.trainer_setup import TrainerSetup
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramRun:
-    """What is to be executed; it goes to every process of the trial."""
-
-    task: TrialTask
-    values: Mapping[str, Value]
-    """The promoted constants; where the program is measured, not the task's."""
-    options: Mapping[str, Value]
-    """Those of them that stand on the command line."""
-    folder: Path
-    """Where it logs: the version, or a folder of the pre-flight's."""
-    started: float
-    """When the trial did, in seconds since the epoch."""
-    reports: bool
-    """Whether its epochs count."""
-    mark: CheckpointState | None = None
-    """The checkpoint from which it goes on; None: from the start."""
-    counted: CountedFits | None = None
-    """The fits that the score comes from; None: nobody knows yet."""
-    shortens: bool = False
-    """Whether a batch or two of each Trainer's are all."""
-    measures: bool = False
-    """Whether it ends when training begins: what it builds is wanted."""
-    weighs: bool = False
-    """Whether what it takes of the GPU is measured; if it is not shortened, it ends after some seconds of steps."""
-    notes_reads: bool = False
-    """Whether it is noted which words of the command line the program reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

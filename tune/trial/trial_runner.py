@@ -28,14 +28,14 @@ from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.inputs.command_line import OptionReads
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch
 from tune.trial.lightning.report_callback import Report
-from tune.trial.messages import EpochReport, Job, TrialTask
+from tune.trial.messages import EpochReport, Job, ProgramRun, TrialTask
 from tune.trial.preflight import DryRunResult, Preflight, PreflightReport
 from tune.trial.process.channel import SAID, Channel
 from tune.trial.process.child_heartbeat import ChildHeartbeat
 from tune.trial.process.child_processes import ForkedChild, kill_leftover_children
 from tune.trial.process.linux import CAN_FORK
 from tune.trial.process.program_imports import find_new_imports
-from tune.trial.program_run import ProgramRun, ProgramTraces, execute_program, ignore_report
+from tune.trial.program_run import ProgramTraces, execute_program, ignore_report
 from tune.trial.trackers.run_labels import RunEnd, label_runs
 from tune.trial.trackers.tracked_trial import TrackedTrial, describe_end
 from tune.trial.trainer_setup import TrainerSetup

@@ -32,10 +32,10 @@ from tune.trial.failure import ChildFailure, create_failure, print_uncaught
 from tune.trial.gpu.gpu_devices import cap_gpu_memory
 from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.lightning.legacy_api import add_upgrade_hint
-from tune.trial.messages import Job
+from tune.trial.messages import Job, ProgramRun
 from tune.trial.process.channel import SAID
 from tune.trial.process.child_processes import ForkedChild
-from tune.trial.program_run import ProgramRun, ProgramTraces, execute_program, ignore_report
+from tune.trial.program_run import ProgramTraces, execute_program, ignore_report
 
 TICK_S = 0.2
 GRACE_S = 10
