@@ -84,23 +84,7 @@ def execute_program(
         patches.enter_context(keep_given_devices())
         patches.enter_context(_patch_trackers(order, runs))
         proof = PromotedValueCheck(job.constants, values, in_force, job.program)
-        fit = TrainerSetup(
-            job,
-            task,
-            VersionPaths(order.folder),
-            proof,
-            order.started,
-            report if order.reports else None,
-            order.mark,
-            beat,
-            order.counted,
-            shortens=order.shortens,
-            measures=order.measures,
-            weighs=order.weighs,
-            stopwatch=stopwatch,
-            usage=usage,
-            distributed=distributed,
-        )
+        fit = TrainerSetup(job, order, proof, report, beat, stopwatch=stopwatch, usage=usage, distributed=distributed)
         patches.enter_context(_patch_lightning(distributed, fit))
         patches.callback(fit.split.restore_hooks)
         command_line = CommandLine(job, order.options, order.folder, notes_reads=order.notes_reads)

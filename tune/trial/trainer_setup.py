@@ -7,10 +7,8 @@ from types import ModuleType
 from typing import Any
 
 from tune.errors import ProgramError
-from tune.experiment.counted_fits import CountedFits
 from tune.experiment.records import CHECKPOINTS, LOGGING
 from tune.paths import VersionPaths
-from tune.trial.checkpoints.checkpoint_state import CheckpointState
 from tune.trial.checkpoints.event_files import truncate_event_files
 from tune.trial.checkpoints.program_checkpoints import ProgramCheckpoints
 from tune.trial.distributed.process_group import ALONE, DistributedContext
@@ -27,7 +25,7 @@ from tune.trial.lightning.optimizer_settings import ModelSignature, PbtState, si
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch, profile_trainer
 from tune.trial.lightning.report_callback import Report, ReportCallback, report_callback_class
 from tune.trial.lightning.value_check import PromotedValueCheck
-from tune.trial.messages import Job, TrialTask
+from tune.trial.messages import Job, ProgramRun
 from tune.trial.preflight import shorten_arguments
 from tune.trial.trackers.tracked_trial import guard_loggers
 
@@ -56,47 +54,35 @@ class TrainerSetup:
     def __init__(
         self,
         job: Job,
-        task: TrialTask,
-        files: VersionPaths,
+        run: ProgramRun,
         proof: PromotedValueCheck,
-        started: float,
-        report: Report | None,
-        mark: CheckpointState | None = None,
+        report: Report,
         beat: Callable[[], None] = lambda: None,
-        counted: CountedFits | None = None,
         *,
-        shortens: bool = False,
-        measures: bool = False,
-        weighs: bool = False,
         stopwatch: Stopwatch | None = None,
         usage: GpuUsageMeter | None = None,
         distributed: DistributedContext = ALONE,
     ) -> None:
         self._job = job
-        self._task = task
-        self.files = files
+        self._run = run
+        self.files = VersionPaths(run.folder)
         self._proof = proof
-        self._started = started
         self._report = report
-        self._mark = mark
+        self._mark = run.mark
         self._beat = beat
-        self._counted = counted
-        self._shortens = shortens
-        self._measures = measures
-        self._weighs = weighs
         self.stopwatch = stopwatch or NoStopwatch()
         self._usage = usage
         self.distributed = distributed
         self._signature_callback: Any = None
         self._step_timer: StepTimer | None = None
-        self._pbt_state = PbtState(task.values, len(task.mutations)) if job.mutants else None
+        self._pbt_state = PbtState(run.task.values, len(run.task.mutations)) if job.mutants else None
         self._n_fits = 0
-        self.program_checkpoints = ProgramCheckpoints(files.program_checkpoints)
+        self.program_checkpoints = ProgramCheckpoints(self.files.program_checkpoints)
         """Where the program's own checkpoints are."""
         self.stage_ended = False
         """Whether an epoch or an evaluation has ended: a limit of their batches may have had an effect."""
         self._logger: Any = None
-        self.log = FitLog(compares_weights=report is None)
+        self.log = FitLog(compares_weights=not run.reports)
         """What the program's fits logged."""
         self._observer: ObserverCallback | None = None
         self.reports: ReportCallback | None = None
@@ -135,8 +121,8 @@ class TrainerSetup:
     def build_trainer_arguments(self, given: Mapping[str, Any], package: ModuleType) -> dict[str, Any]:
         """Return a Trainer's arguments: those given, the space's over them, and what is ours over all."""
         arguments: Mapping[str, Any] = {**given, **self._job.trainer}
-        arguments = shorten_arguments(arguments) if self._shortens else arguments
-        arguments = {**arguments, **STEPS_AT_EACH_BATCH} if self._weighs else arguments
+        arguments = shorten_arguments(arguments) if self._run.shortens else arguments
+        arguments = {**arguments, **STEPS_AT_EACH_BATCH} if self._run.weighs else arguments
         return {
             **arguments,
             **self.distributed.build_distributed_arguments(arguments, package),
@@ -157,20 +143,20 @@ class TrainerSetup:
         self.log.add_trainer(trainer, max_epochs)
         if self._observer is None:
             self._observer = observer_callback_class(package)(
-                self._proof, self._beat, self.log, shortens=self._shortens
+                self._proof, self._beat, self.log, shortens=self._run.shortens
             )
         trainer.callbacks.append(self._observer)
         call_at_epochs(trainer, None, None, self.note_stage_end)
         profile_trainer(trainer, self.stopwatch)
-        if self._measures:
+        if self._run.measures:
             self._signature_callback = self._signature_callback or signature_callback_class(package)()
             trainer.callbacks.append(self._signature_callback)
-        if self._weighs:
+        if self._run.weighs:
             trainer.callbacks.append(step_each_batch_class(package)())
-        if self._weighs and not self._shortens:
+        if self._run.weighs and not self._run.shortens:
             self._step_timer = self._step_timer or step_timer_class(package)(read_utilization)
             trainer.callbacks.append(self._step_timer)
-        if self._report is None:
+        if not self._run.reports:
             return
         if self.reports is None:
             self.reports = report_callback_class(package)(
@@ -178,20 +164,20 @@ class TrainerSetup:
                 self.files,
                 self._report,
                 self.log,
-                counted=self._counted,
+                counted=self._run.counted,
                 mark=self._mark,
                 pbt_state=self._pbt_state,
                 verify=self._proof.verify_parameters,
                 reports_epochs_whole=self._job.pauses_trials,
                 checkpoints=self._job.checkpoints,
-                keeps_each_fit=self._task.evaluates,
+                keeps_each_fit=self._run.task.evaluates,
             )
             self.stopwatch.time_calls(self.reports.checkpoints, CHECKPOINTS, "write")
         self._add_held_out_callback(trainer, package, self.reports)
         trainer.callbacks.append(self.reports)
 
     def _add_held_out_callback(self, trainer: Any, package: ModuleType, reports: ReportCallback) -> None:
-        if not self._task.evaluates:
+        if not self._run.task.evaluates:
             return
         if self._held_out is None:
             self._held_out = held_out_callback_class(package)(
@@ -271,7 +257,7 @@ class TrainerSetup:
     @property
     def _logger_arguments(self) -> tuple[Any, ...]:
         purge_step = None if self._mark is None else self._mark.step + 1
-        return self.files, self._task.values, self._job.hardcoded, self._started, purge_step
+        return self.files, self._run.task.values, self._job.hardcoded, self._run.started, purge_step
 
     def finish_execution(self) -> None:
         """Check the proof, and report what the end of the program leaves to report."""
@@ -280,13 +266,13 @@ class TrainerSetup:
         if self.reports is not None:
             self.reports.report_fit(None)
             self._evaluate_held_out(self.reports)
-        if self._report is None and self.split.is_active and not self.split.parts:
+        if not self._run.reports and self.split.is_active and not self.split.parts:
             raise ProgramError("holdout", "the program has no validation loader to hold a part out of", ADVICE)
 
     def _evaluate_held_out(self, reports: ReportCallback) -> None:
         if self._held_out is None or self.is_stopped or not reports.fits:
             return
-        stage = None if self._counted is None else self._counted.stage
+        stage = None if self._run.counted is None else self._run.counted.stage
         try:
             self._held_out.evaluate_held_out(stage, self.test_loaders, reports.checkpoint_of)
         finally:
