@@ -27,7 +27,7 @@ from tune.space.library_args import SCHEDULERS
 from tune.space.settings import AUTO
 from tune.space.space import Space, check_settings
 from tune.storage_url import check_utf8
-from tune.trial.messages import Job
+from tune.trial.messages import Job, TrialObjective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +96,9 @@ def build_job(
         options={item.key: item.constant for item in promoted if isinstance(item.constant, Option)},
         probes=_choose_probes(space, promoted),
         hardcoded=_hardcoded_constants(program, promoted),
-        metric=space.metric,
-        mode=space.mode,
-        others=tuple(each.metric for each in space.others),
+        objective=TrialObjective(
+            metric=space.metric, mode=space.mode, others=tuple(each.metric for each in space.others)
+        ),
         fits=None if space.settings.fits == AUTO else space.settings.fits,
         checkpoints=space.settings.checkpoints,
         pauses_trials=SCHEDULERS[space.settings.scheduler].pauses_trials and space.stops_early,

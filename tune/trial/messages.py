@@ -63,10 +63,8 @@ class Job:
     """The promoted options of a script, likewise."""
     hardcoded: Mapping[str, Value]
     """The program's other constants, for hparams.yaml."""
-    metric: str
-    mode: Mode
-    others: tuple[str, ...] = ()
-    """Further metrics."""
+    objective: TrialObjective
+    """What its trials report."""
     fits: FitsRule | None = None
     """Which fits count where several log the metric; None: what such programs mean."""
     seeds_per_trial: int = 1
@@ -113,11 +111,6 @@ class Job:
     """When the driver's command began, in seconds since the epoch, if trials are to say where their time goes."""
     travels: bool = False
     """Whether the project came to the node with Ray; False: it is at its own place."""
-
-    @property
-    def objective(self) -> TrialObjective:
-        """What its trials report."""
-        return TrialObjective(metric=self.metric, mode=self.mode, others=self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,15 +3,14 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tune.errors import MutationError, NoRoomError, ProgramError, UnreadOptionError
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.gpu_records import GpuMemoryReport
-from tune.paths import VersionPaths
 from tune.promotion.options.option import option_words
 from tune.promotion.options.option_reads import may_read
 from tune.space.dimensions import Value
@@ -21,7 +20,7 @@ from tune.trial.gpu.gpu_reader import GpuReading
 from tune.trial.gpu.measure_share import measure_share
 from tune.trial.inputs.command_line import OptionReads
 from tune.trial.lightning.optimizer_settings import ModelSignature, find_difference
-from tune.trial.messages import Job, TrialTask
+from tune.trial.messages import Job, ProgramRun
 
 MOST = 5_000
 """Files beyond which a working directory is not looked through: it would take longer than it is worth."""
@@ -115,24 +114,8 @@ class DryRunResult:
     """What it took of its GPU; None where that was not asked for."""
 
 
-class DryRun(Protocol):
-    """Executes the program once, to its end, in a process of its own."""
-
-    def __call__(
-        self,
-        scratch: VersionPaths,
-        values: Mapping[str, Value],
-        options: Mapping[str, Value],
-        *,
-        shortens: bool,
-        measures: bool,
-        weighs: bool,
-    ) -> DryRunResult:
-        """Return what it did with these ``options`` on its command line.
-
-        With ``shortens`` an epoch of it; with ``measures`` it is built, and not trained. With ``weighs`` what it takes
-        of the GPU is read; if it is not shortened, it ends after some seconds of steps.
-        """
+DryRun = Callable[[ProgramRun], DryRunResult]
+"""Executes the program once, to its end, in a process of its own, and returns what it did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +135,12 @@ class PreflightReport:
 class Preflight:
     """Looks at the program as it stands, and says what no trial of it would survive."""
 
-    def __init__(self, job: Job, task: TrialTask, version: Path, rehearse: DryRun) -> None:
+    def __init__(self, job: Job, run: ProgramRun, rehearse: DryRun) -> None:
+        """``run``: as it would be in the version; each execution changes it, and logs into a folder of its own."""
         self._job = job
-        self._task = task
-        self._version = version
+        self._run = run
+        self._task = run.task
+        self._version = run.folder
         self._rehearse = rehearse
 
     def run_baseline(self, *, shortens: bool) -> PreflightReport:
@@ -177,7 +162,7 @@ class Preflight:
             select_counted_fits(seen.done.fits, metric, self._job.fits) for metric in self._job.objective.metric_names
         ]
         if self._job.holdout is not None and counted.stage not in ("val", "validate"):
-            what = f"{self._job.metric} is logged in {STAGE_WORDS[counted.stage]}, where nothing is held out"
+            what = f"{self._job.objective.metric} is logged in {STAGE_WORDS[counted.stage]}, where nothing is held out"
             raise ProgramError("holdout", what, "Leave it out, or let `metric` be one that is logged in validation.")
         if self._task.hardcoded and self._job.options:
             self._check_options(seen.done.reads)
@@ -295,8 +280,9 @@ class Preflight:
         measures: bool = False,
         weighs: bool = False,
     ) -> DryRunResult:
-        scratch = VersionPaths(self._version / SCRATCH)
+        scratch = self._version / SCRATCH
+        run = replace(self._run, folder=scratch, values=values, options=options)
         try:
-            return self._rehearse(scratch, values, options, shortens=shortens, measures=measures, weighs=weighs)
+            return self._rehearse(replace(run, shortens=shortens, measures=measures, weighs=weighs))
         finally:
-            shutil.rmtree(scratch.folder, ignore_errors=True)
+            shutil.rmtree(scratch, ignore_errors=True)

@@ -108,7 +108,7 @@ class TrialRecorder:
     def record_fits(self, reports: ReportCallback) -> None:
         """Keep what each fit was worth, where there are several, in memory alone."""
         counted = self.record.counted_fits
-        scores = {number: score_of_fit(curve, self._job.mode) for number, curve in reports.fits.items()}
+        scores = {number: score_of_fit(curve, self._job.objective.mode) for number, curve in reports.fits.items()}
         fits = [
             {"number": number, "curve": list(curve.items()), "score": scores[number]}
             for number, curve in reports.fits.items()
@@ -136,13 +136,15 @@ class TrialRecorder:
         """Write how a program ended that raised nothing."""
         if not self.record.curve:
             hint = f"Logged: {', '.join(self.record.logged)}." if self.record.logged else None
-            self._write_failure(NEVER_LOGGED, f"{self._job.metric!r} was never logged", hint)
+            self._write_failure(NEVER_LOGGED, f"{self._job.objective.metric!r} was never logged", hint)
             return
         epoch, value = self.record.curve[-1]
         if math.isfinite(value):
             self.write_record(stage="stopped" if stopped else "complete")
             return
-        self._write_failure(NAN if math.isnan(value) else INFINITE, f"{self._job.metric} is {value} in epoch {epoch}")
+        self._write_failure(
+            NAN if math.isnan(value) else INFINITE, f"{self._job.objective.metric} is {value} in epoch {epoch}"
+        )
 
     def _write_failure(self, kind: str, message: str, hint: str | None = None) -> None:
         """Write a failure that is no exception."""

@@ -13,7 +13,6 @@ from tune.experiment.counted_fits import CountedFits
 from tune.experiment.records import CHECKING, HUNG, PROGRAM, TIDYING, WAITING, WORKER_DIED, Failure, TrialRecord
 from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
-from tune.space.dimensions import Value
 from tune.storage.upload import upload_while_running
 from tune.trial.checkpoints.checkpoint_loading import roll_back_to_checkpoint
 from tune.trial.checkpoints.checkpoint_state import CheckpointState, read_checkpoint_state
@@ -92,7 +91,7 @@ class TrialRunner:
 
     def _describe_end(self) -> RunEnd:
         """Return how the trial stands, for its runs in trackers."""
-        return describe_end(self.record, self._job.mode, stopped=self._is_stopped)
+        return describe_end(self.record, self._job.objective.mode, stopped=self._is_stopped)
 
     def run_trial(self, report: Report, after_preflight: AfterPreflight) -> TrialRecord:
         """Train the trial and return its record; whatever the program raises is in there.
@@ -146,7 +145,7 @@ class TrialRunner:
 
     def _run_preflight(self) -> Packages:
         """Run a batch or two of training and validation; raise what is wrong with the program."""
-        preflight = Preflight(self._job, self._task, self._files.folder, self._dry_run)
+        preflight = Preflight(self._job, self._create_program_run(notes_reads=True), self._dry_run)
         try:
             seen, counted = self._check_program(preflight, shortens=True)
         except NoRoomError:
@@ -175,27 +174,15 @@ class TrialRunner:
         failure = create_failure(error, self._job)
         if not failure.ours:
             return self._stage_ended
-        name = self._job.metric.encode()
+        name = self._job.objective.metric.encode()
         return failure.is_a(MetricError.__name__) and any(
             name in each.raw for each in self._job.program.sources.values()
         )
 
-    def _dry_run(
-        self,
-        scratch: VersionPaths,
-        values: Mapping[str, Value],
-        options: Mapping[str, Value],
-        *,
-        shortens: bool,
-        measures: bool,
-        weighs: bool,
-    ) -> DryRunResult:
-        changes = {"values": values, "options": options, "shortens": shortens, "measures": measures, "weighs": weighs}
-        order = self._create_program_run(scratch, **changes, notes_reads=True)
-
+    def _dry_run(self, order: ProgramRun) -> DryRunResult:
         def rehearse() -> DryRunResult:
             modules, variables = set(sys.modules), dict(os.environ)
-            gpu = GpuReader() if weighs else None
+            gpu = GpuReader() if order.weighs else None
             fit = self._execute_program(order)
             changes = {name: text for name, text in os.environ.items() if variables.get(name) != text}
             packages = find_new_imports(modules, self._job.program, changes)
@@ -209,7 +196,7 @@ class TrialRunner:
             )
 
         if CAN_FORK:
-            return self._run_in_child(rehearse, may_die=weighs)
+            return self._run_in_child(rehearse, may_die=order.weighs)
         with self._link.announce_training():
             return rehearse()
 
@@ -276,7 +263,7 @@ class TrialRunner:
             self._recorder.write_final_stage(stopped=True)
             return
         self._begin_usage()
-        order = self._create_program_run(self._files, reports=True, mark=mark)
+        order = self._create_program_run(reports=True, mark=mark)
         with self._link.announce_training():
             fit = self._execute_program(order, record_and_report)
         if fit.reports is not None:
@@ -306,7 +293,7 @@ class TrialRunner:
         ]
         return any(stops)
 
-    def _create_program_run(self, files: VersionPaths, **more: Any) -> ProgramRun:
+    def _create_program_run(self, **more: Any) -> ProgramRun:
         options = {} if self._task.hardcoded else self._task.values
         given = {
             "values": self._task.values,
@@ -315,7 +302,7 @@ class TrialRunner:
             "counted": self.record.counted_fits,
             **more,
         }
-        return ProgramRun(task=self._task, folder=files.folder, started=self.record.started, **given)
+        return ProgramRun(task=self._task, folder=self._files.folder, started=self.record.started, **given)
 
     def _execute_program(self, order: ProgramRun, report: Report | None = None) -> TrainerSetup:
         """Execute the program, in this process and in those of the other ranks; none is forked from here on."""

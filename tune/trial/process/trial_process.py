@@ -98,7 +98,7 @@ def _prepare_trial(start: TrialStart, prepared: PreparedJob, link: Channel) -> t
     counted = read_counted_fits(start.counted)
     trial = TrialRunner(job, task, executor, link, stopwatch, start.worker, counted, samples)
     clock = EpochClock(start.before, counts=task.attempt == 1)
-    return trial, EpochReporter(link.send_epochs, None if job.others else task.judged_at, epochs=clock)
+    return trial, EpochReporter(link.send_epochs, None if job.objective.others else task.judged_at, epochs=clock)
 
 
 def _run_trial(start: TrialStart, prepared: PreparedJob, link: Channel) -> None:
