@@ -54,9 +54,7 @@ class Ours:
             space, program, promoted = _written_and_read(table, Path(folder), f"seed: {seed}\n{settings}\n")
         study = optuna.create_study(direction="minimize", sampler=RandomSampler())  # in memory; it draws nothing
         paths, ledger = ExperimentPaths(Path(folder)), SearchStudy(study, space, promoted)
-        limits = SearchLimits(
-            trials=10**9, time_budget_s=None, concurrency=concurrency, max_failures=0, give_up_after=10**9
-        )
+        limits = SearchLimits(trials=10**9, concurrency=concurrency, max_failures=0, give_up_after=10**9)
         self._conductor = SearchController(
             paths,
             ledger,

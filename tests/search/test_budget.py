@@ -46,7 +46,7 @@ def test_a_budget_ends_at_a_certain_time_once_it_runs(clock):
     assert budget.ends_at is None
     budget.start_clock()
     assert budget.ends_at == 5100.0
-    budget.change_budget(300.0)
+    budget.budget_s = 300.0
     assert budget.ends_at == 5300.0
 
 
@@ -54,10 +54,10 @@ def test_a_budget_that_is_set_later_keeps_the_time_that_was_asked_for(clock):
     budget = Budget(None)
     budget.start_clock()
     budget.reserve_time(30.0)
-    budget.change_budget(40.0)
+    budget.budget_s = 40.0
     clock[0] = 20.0
     assert budget.is_spent
-    budget.change_budget(100.0)
+    budget.budget_s = 100.0
     clock[0] = 69.9
     assert not budget.is_spent
     clock[0] = 70.0

@@ -172,7 +172,7 @@ class Calls(SearchListener):
 
 def test_listeners_are_called_in_the_order_of_what_happens(ledger, tmp_path):  # noqa: F811
     listener, book = Calls(), ledger()
-    limits = SearchLimits(trials=2, time_budget_s=None, concurrency=1, max_failures=0)
+    limits = SearchLimits(trials=2, concurrency=1, max_failures=0)
     paths = ExperimentPaths(tmp_path / "exp")
     exploit = PbtExploit(book, {}, 0)
     controller = SearchController(

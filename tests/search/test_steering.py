@@ -328,14 +328,14 @@ def test_trials_concurrency_and_time_are_set_while_it_runs(search):
     assert search.ask("set").what == "nothing to set"
     search.restart()
     assert search.controller.controls.limits.trials == 40
-    assert search.controller.controls.limits.time_budget_s == 7200
+    assert search.controller.controls.budget.budget_s == 7200
 
 
 def test_a_time_that_is_set_counts_from_the_first_trial_of_a_search_that_goes_on(tmp_path):
     search = SteeredSearch(tmp_path / "project", f"{SPACE_OF_3}time_budget: 1h\n", spent_s=1800.0)
     search.run_baseline()
     assert search.ask("set", time_budget="2h").taken
-    assert search.controller.controls.limits.time_budget_s == 7200 - 1800
+    assert search.controller.controls.budget.budget_s == 7200 - 1800
 
 
 def test_what_was_set_is_set_once_where_the_driver_was_killed_meanwhile(search):

@@ -17,7 +17,7 @@ from tune.search.devices.gpu_shares import GpuShares
 from tune.search.devices.trial_devices import TrialDevices
 from tune.search.schedulers.build_scheduler import build_pbt_exploit, build_scheduler
 from tune.search.schedulers.epochs import count_reports
-from tune.search.spec import Search, SearchLimits
+from tune.search.spec import Budget, Search, SearchLimits
 from tune.search.steering.change_settings import SettingsChanger
 from tune.search.steering.controls import SearchControls
 from tune.search.steering.request_handler import RequestHandler
@@ -66,7 +66,6 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
     settings = search.space.settings
     limits = SearchLimits(
         trials=1 if search.rehearsal or weighs else settings.trials,
-        time_budget_s=None if settings.time_budget_s is None else settings.time_budget_s - search.spent_s,
         concurrency=search.resources.concurrency,
         slots=search.resources.slots,
         max_failures=settings.max_failures,
@@ -76,7 +75,8 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
         n_confirming=search.n_confirming,
         is_end_wanted=search.is_end_wanted,
     )
-    controls = SearchControls(limits, ledger)
+    budget = Budget(None if settings.time_budget_s is None else settings.time_budget_s - search.spent_s)
+    controls = SearchControls(limits, ledger, budget)
     changer = SettingsChanger(
         search.paths, search.space, ledger, controls, search.resources, search.listeners, search.spent_s
     )

@@ -24,8 +24,6 @@ class SearchLimits:
 
     trials: int
     """The baseline counts."""
-    time_budget_s: float | None
-    """None: no end."""
     concurrency: int
     """Trials at a time."""
     max_failures: int
@@ -58,18 +56,15 @@ class SearchLimits:
 class Budget:
     """The time that a search has, from its first trial on."""
 
-    def __init__(self, budget_s: float | None) -> None:
-        self._budget_s = budget_s
+    def __init__(self, budget_s: float | None = None) -> None:
+        self.budget_s = budget_s
+        """How long it is, in seconds from the first trial on, and may be changed; None: it has no end."""
         self._began_s: float | None = None
         self._reserve_s = 0.0
 
     def reserve_time(self, seconds: float) -> None:
         """Keep time for what follows the search: so much, and CONFIRM_SHARE of the budget at most."""
         self._reserve_s = seconds
-
-    def change_budget(self, seconds: float) -> None:
-        """Have so much time from the first trial on; as much is kept of it as was asked for."""
-        self._budget_s = seconds
 
     def start_clock(self) -> None:
         """Let it run; only the first call counts."""
@@ -79,7 +74,7 @@ class Budget:
     @property
     def ends_at(self) -> float | None:
         """When it is over, by ``time.monotonic``; None where it has no end, or does not run yet."""
-        return None if self._budget_s is None or self._began_s is None else self._began_s + self._budget_s
+        return None if self.budget_s is None or self._began_s is None else self._began_s + self.budget_s
 
     @property
     def began_s(self) -> float | None:
@@ -89,10 +84,10 @@ class Budget:
     @property
     def is_spent(self) -> bool:
         """Whether the time is over."""
-        if self._budget_s is None or self._began_s is None:
+        if self.budget_s is None or self._began_s is None:
             return False
-        reserve_s = min(self._reserve_s, CONFIRM_SHARE * self._budget_s)
-        return time.monotonic() - self._began_s >= self._budget_s - reserve_s
+        reserve_s = min(self._reserve_s, CONFIRM_SHARE * self.budget_s)
+        return time.monotonic() - self._began_s >= self.budget_s - reserve_s
 
 
 DRIVER_LOG = "driver.log"

@@ -106,7 +106,7 @@ class SettingsChanger:
             self._controls.change_limits(concurrency=settings.concurrency)
         self._controls.change_limits(trials=settings.trials)
         if settings.time_budget_s is not None:
-            self._controls.change_budget(settings.time_budget_s - self._spent_s)
+            self._controls.budget.budget_s = settings.time_budget_s - self._spent_s
         for listener in self._listeners:
             listener.on_limits_changed(n_more, settings.concurrency, settings.time_budget_s)
 

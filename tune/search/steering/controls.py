@@ -15,9 +15,9 @@ from tune.search.study.study import SearchStudy
 class SearchControls:
     """Those of one search. The controller reads them, and ``RequestHandler`` changes them."""
 
-    def __init__(self, limits: SearchLimits, ledger: SearchStudy) -> None:
+    def __init__(self, limits: SearchLimits, ledger: SearchStudy, budget: Budget | None = None) -> None:
         self.limits = limits
-        self.budget = Budget(limits.time_budget_s)
+        self.budget = budget or Budget()
         self.pause: SearchPause | None = None
         """Who let no trial start until the search goes on; those that run go on."""
         self.is_finishing = False
@@ -85,11 +85,6 @@ class SearchControls:
             self.limits = replace(self.limits, trials=trials)
         if concurrency is not None:
             self.limits = replace(self.limits, concurrency=concurrency)
-
-    def change_budget(self, budget_s: float) -> None:
-        """Let the search have this time, in seconds from its first trial on."""
-        self.limits = replace(self.limits, time_budget_s=budget_s)
-        self.budget.change_budget(budget_s)
 
 
 class PollClock:
