@@ -1,17 +1,17 @@
 """A search from its command line to its last line, on the one Ray of the test session."""
 
 import json
-import os
 import re
 import sys
 
 import pytest
 
 from tune.cli import main
+from tune.cluster.resources import count_cores
 from tune.paths import ExperimentPaths
 from tune.space.space_file import read_space, write_space
 
-N_CORES = len(os.sched_getaffinity(0))
+N_CORES = count_cores()
 THERE = f"{N_CORES} CPU core{'s' if N_CORES != 1 else ''}, no GPU"
 
 pytestmark = pytest.mark.usefixtures("ray")

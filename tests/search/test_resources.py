@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tests.nvml import fake_nvml
 from tests.projects import write_program
 from tune.cluster.gpus import detect_gpus
-from tune.cluster.resources import plan_resources
+from tune.cluster.resources import count_cores, plan_resources
 from tune.errors import OptionError, SpaceError
 from tune.space.settings import Settings, check_setting
 
 ROOT = Path(__file__).parents[2]
-N_CORES = len(os.sched_getaffinity(0))
+N_CORES = count_cores()
 SPACE = """
 system: paced.py
 metric: Score/Val
@@ -40,6 +40,7 @@ def four_gpus(monkeypatch):
     monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", "4")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr("tune.cluster.resources.read_cpu_quota", lambda: None)
 
 
 VISIBLE = {

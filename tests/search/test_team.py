@@ -10,6 +10,7 @@ from tune.space.settings import Settings
 @pytest.fixture(autouse=True)
 def eight_cores(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr("tune.cluster.resources.read_cpu_quota", lambda: None)
 
 
 def planned(n_gpus, **settings):

@@ -22,6 +22,7 @@ from tune.cluster.strategies import add_process_defaults, count_processes
 from tune.errors import OptionError
 from tune.nvml import Gpu, explain_no_gpu, find_gpu
 from tune.space.settings import AUTO, Settings
+from tune.trial.process.linux import read_cpu_quota
 
 RAY_PARTS = 10_000
 """Ray counts a GPU in so many parts."""
@@ -188,8 +189,13 @@ def leave_out_gpu(resources: Resources, name: str) -> Resources:
 
 
 def count_cores() -> int:
-    """Return the cores that this process may use; on macOS, where none are set apart for a process, all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the cores that this process may use; on macOS, where none are set apart for a process, all.
+
+    A container may have the time of fewer cores than it sees. A part of a core counts as one.
+    """
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = read_cpu_quota()
+    return n_cores if quota is None else min(n_cores, max(1, math.ceil(quota)))
 
 
 def _gpu_share(settings: Settings, n_gpus: int, *, is_wanted: bool) -> float:

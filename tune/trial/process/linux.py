@@ -20,6 +20,9 @@ CLEANER_S = 10.0
 OOM_SCORE_ADJ = 1000
 """Most likely to be ended by the system where memory is short: a trial, before the driver and Ray."""
 
+CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+"""Where control groups are, of either version, and which of them this process is in."""
+
 LOOK_S, MOST_LOOKS = 0.02, 100
 """Between two looks at processes that are ended, and how often that is done."""
 
@@ -43,6 +46,41 @@ def find_raylet() -> int:
     """Return the raylet of this actor; in a container of its own it does not see the one that Ray tells of."""
     told = os.environ.get("RAY_RAYLET_PID", "")
     return int(told) if told.isdecimal() and is_alive(int(told)) else os.getppid()
+
+
+def read_cpu_quota() -> float | None:
+    """Return how many cores' time the control groups of this process leave it; None where they set no limit.
+
+    Docker's ``--cpus``, a pod's limit, and CPUQuota of systemd are such limits, and the affinity does not tell of them.
+    A container sees its own group at the mount, whatever path ``/proc`` names. Source: cgroups(7), cgroup-v2.rst.
+    """
+    quotas = [quota for folder in _list_cpu_groups() if (quota := _read_quota(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def _list_cpu_groups() -> Iterator[Path]:
+    """Yield the folders of the control groups that limit this process's time on the cores: its own, and those above."""
+    try:
+        lines = OWN_CGROUPS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for _, controllers, path in (line.split(":", 2) for line in lines):
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = CGROUPS / controllers  # of version 2, which names no controllers, the folder itself
+        group = Path(os.path.normpath("/" + path.lstrip("/"))).relative_to("/")
+        yield from (mount / each for each in (group, *group.parents))
+
+
+def _read_quota(group: Path) -> float | None:
+    """Return how many cores' time one control group allows; None where it sets no limit."""
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = (group / "cpu.max").read_text().split()  # "max 100000" raises ValueError below
+        return int(quota) / int(period)
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = ((group / f"cpu.cfs_{what}_us").read_text() for what in ("quota", "period"))
+        return int(quota) / int(period) if int(quota) > 0 else None
+    return None
 
 
 def children_of(pid: int) -> list[int]:
