@@ -50,6 +50,35 @@ STARTED_SEVERAL_TIMES = {
             "  Start it once, with `flux run -n 1`. `--workers-per-trial N` gives a trial several processes."
         ),
     ),
+    "horovodrun": (
+        {"HOROVOD_RANK": "0", "HOROVOD_SIZE": "2", "HOROVOD_LOCAL_RANK": "0"},
+        (
+            "horovodrun starts this command 2 times, and each would search on its own, got HOROVOD_SIZE=2\n"
+            "  Start it once, without horovodrun. `--workers-per-trial N` gives a trial several processes."
+        ),
+    ),
+    "mpiexec of PALS": (
+        {"PALS_RANKID": "0", "PALS_LOCAL_SIZE": "12", "PALS_APID": "a"},
+        (
+            "mpiexec (PALS) starts this command several times, and each would search on its own, "
+            "got PALS_LOCAL_SIZE=12\n"
+            "  Start it once, without mpiexec. `--workers-per-trial N` gives a trial several processes."
+        ),
+    ),
+    "mpiexec of PALS, one on each node": (
+        {"PALS_RANKID": "1", "PALS_LOCAL_SIZE": "1"},
+        (
+            "mpiexec (PALS) starts this command several times, and each would search on its own, got PALS_RANKID=1\n"
+            "  Start it once, without mpiexec. `--workers-per-trial N` gives a trial several processes."
+        ),
+    ),
+    "prterun": (
+        {"PMIX_RANK": "3", "PMIX_NAMESPACE": "prterun-node-1@1"},
+        (
+            "prterun starts this command several times, and each would search on its own, got PMIX_RANK=3\n"
+            "  Start it once, without prterun. `--workers-per-trial N` gives a trial several processes."
+        ),
+    ),
     "torchrun": (
         {"RANK": "0", "WORLD_SIZE": "8"},
         (
@@ -67,6 +96,10 @@ STARTED_ONCE = {
     "a shell of srun --mpi=pmi2 --pty": {**SRUN, "SLURM_PTY_PORT": "34889", "PMI_RANK": "0", "PMI_SIZE": "4"},
     "torchrun with one process": {"RANK": "0", "WORLD_SIZE": "1"},
     "a size without a rank": {"WORLD_SIZE": "8"},
+    "horovodrun with one process": {"HOROVOD_RANK": "0", "HOROVOD_SIZE": "1"},
+    "the only one of PALS on the first node": {"PALS_RANKID": "0", "PALS_LOCAL_SIZE": "1"},
+    "rank 0 of prterun, which may be the only one": {"PMIX_RANK": "0"},
+    "a rank without a size, which a program may mean otherwise": {"RANK": "16"},
 }
 
 

@@ -21,12 +21,17 @@ LAUNCHERS = {
     "mpirun": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "without mpirun"),
     "mpirun_rsh": ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", "without mpirun_rsh"),
     "mpiexec": ("PMI_RANK", "PMI_SIZE", "without mpiexec"),
+    "mpiexec (PALS)": ("PALS_RANKID", "PALS_LOCAL_SIZE", "without mpiexec"),
+    "prterun": ("PMIX_RANK", "", "without prterun"),
+    "horovodrun": ("HOROVOD_RANK", "HOROVOD_SIZE", "without horovodrun"),
     "torchrun": ("RANK", "WORLD_SIZE", "without torchrun; where nothing like it starts it, unset RANK and WORLD_SIZE"),
 }
 """What starts a command several times: the variables that number its processes and count them; how to start it once.
 
 Those of batch systems come first: they set the variables of an MPI, too.
 """
+WITHOUT_SIZE = ("mpiexec (PALS)", "prterun")
+"""Do not count all processes: PALS those of a node, PMIx none. A rank above 0 tells that it is not the only one."""
 SHELL_OF_SRUN = "SLURM_PTY_PORT"
 """Set in a shell that ``srun --pty`` opened, which is task 0 alone, however many tasks the step has."""
 SET_BY_SRUN = ("srun", "mpiexec")
@@ -107,13 +112,18 @@ def check_started_once(variables: Mapping[str, str], *, on_cluster: bool) -> Non
     """
     for launcher, (rank, size, once) in LAUNCHERS.items():
         number, count = variables.get(rank, ""), variables.get(size, "")
-        if not (number.isdecimal() and count.isdecimal() and int(count) > 1):
+        if not number.isdecimal():
+            continue
+        has_size = count.isdecimal() and int(count) > 1
+        if not has_size and not (launcher in WITHOUT_SIZE and int(number) > 0):
             continue
         alone = on_cluster or (launcher in SET_BY_SRUN and SHELL_OF_SRUN in variables)
         if int(number) == 0 and alone:
             continue
+        times = f"{count} times" if launcher not in WITHOUT_SIZE else "several times"
+        got = f"{size}={count}" if has_size else f"{rank}={number}"
         raise OptionError(
             None,
-            f"{launcher} starts this command {count} times, and each would search on its own, got {size}={count}",
+            f"{launcher} starts this command {times}, and each would search on its own, got {got}",
             f"Start it once, {once}. `--workers-per-trial N` gives a trial several processes.",
         )
