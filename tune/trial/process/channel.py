@@ -227,11 +227,14 @@ def describe_end(status: int) -> str:
 
 OF_LAUNCHERS = re.compile(
     r"RANK|LOCAL_RANK|NODE_RANK|GROUP_RANK|ROLE_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|GROUP_WORLD_SIZE|ROLE_WORLD_SIZE"
-    r"|MASTER_(ADDR|PORT)|TORCHELASTIC_.*|PET_.*|OMPI_.*|MV2_COMM_.*|PMI_.*|PMIX_.*|MPI_.*"
-    r"|SLURM_(PROCID|LOCALID|NODEID|NTASKS.*|NPROCS|STEP_.*|TASKS_PER_NODE|GTIDS|JOB_NAME)"
-    r"|JSM_NAMESPACE_.*|FLUX_TASK_(RANK|LOCAL_ID)|PALS_(RANKID|LOCAL_RANKID)"
+    r"|MASTER_(ADDR|PORT)|TORCHELASTIC_.*|PET_(NNODES|NPROC_PER_NODE|NODE_RANK|STANDALONE|RDZV_.*|(MASTER|LOCAL)_.*)"
+    r"|OMPI_.*|MV2_COMM_.*|PMI_.*|PMIX_.*|MPI_(RANK|RANKID|LOCALRANKID|LOCALNRANKS)"
+    r"|SLURM_(PROCID|LOCALID|NODEID|NTASKS.*|NPROCS|STEP_.*|TASKS_PER_NODE|GTIDS)"
+    r"|JSM_NAMESPACE_.*|FLUX_TASK_(RANK|LOCAL_ID)|PALS_(RANKID|LOCAL_RANKID|LOCAL_SIZE)"
+    r"|HOROVOD_(LOCAL_|CROSS_)?(RANK|SIZE)"
 )
-"""Variables of torchrun, Kubernetes' PyTorchJob, MPI, SLURM, jsrun, Flux and PALS: which of several processes one is.
+"""Variables of torchrun, Kubernetes' PyTorchJob, MPI, SLURM, jsrun, Flux, PALS and Horovod: which of several processes
+one is. Others that begin so are a user's: a study of PET images has ``PET_ROOT``, and Open MPI lies in ``MPI_HOME``.
 
 Lightning reads them as it is imported, too: a process whose rank is not 0 writes no event files (``rank_zero_only``).
 """
