@@ -79,6 +79,41 @@ def test_a_program_that_reads_its_gpu_is_told_nothing(program_of, text):
     assert program_warnings(program_of(f"import os\n{text}\n"), is_script=True) == ()
 
 
+SHARED = {
+    "a lock": "FileLock(os.path.join(tempfile.gettempdir(), 'mnist.lock'))",
+    "a folder of data": "MNIST(Path(tempfile.gettempdir()) / 'data', download=True)",
+    "imported by name": "from tempfile import gettempdir; lock = f'{gettempdir()}/x.lock'",
+    "in a method": "class Data:\n    def prepare_data(self): self.folder = tempfile.gettempdir()",
+    "an entry": "folder = os.environ['TMPDIR']",
+    "get": "folder = os.environ.get('TMPDIR', '/tmp')",
+    "getenv": "folder = os.getenv('TMPDIR')",
+}
+
+
+@pytest.mark.parametrize("text", SHARED.values(), ids=SHARED)
+def test_a_program_that_names_a_file_in_the_temporary_folder_is_told_whose_that_is(program_of, text):
+    (warning,) = program_warnings(program_of(f"import os, tempfile\n{text}\n"), is_script=True)
+
+    assert warning == (
+        f"train.py:{2 + text.count(chr(10))}: each trial has a temporary folder of its own, which is removed with it: "
+        "trials share no lock and no file there"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "folder = tempfile.mkdtemp(dir=tempfile.gettempdir())",
+        "with tempfile.TemporaryDirectory() as folder: pass",
+        "os.environ['TMPDIR'] = '/scratch'",
+        "lock = FileLock('/tmp/mnist.lock')",
+        "held['TMPDIR']",
+    ],
+)
+def test_a_program_whose_temporary_files_have_names_of_their_own_is_told_nothing(program_of, text):
+    assert program_warnings(program_of(f"import os, tempfile\n{text}\n"), is_script=True) == ()
+
+
 @pytest.mark.parametrize("others", [{"tune.py": ""}, {"tune/__init__.py": ""}, {"tune/space.py": ""}], ids=str)
 def test_a_module_of_our_packages_name_is_refused(program_of, others):
     text = "import tune.space" if "tune/space.py" in others else "import tune"

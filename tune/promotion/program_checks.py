@@ -125,6 +125,15 @@ SEEDING = frozenset({"seed_everything", "torch.manual_seed", "torch.random.manua
 """Calls that seed the whole process; a `torch.Generator` of the program's own is its own affair."""
 
 DEVICES = "CUDA_VISIBLE_DEVICES"
+TEMPORARY_FOLDER = frozenset({"gettempdir", "gettempdirb"})
+UNIQUE_NAMES = frozenset({"mkdtemp", "mkstemp", "mktemp", "NamedTemporaryFile"}) | {
+    "SpooledTemporaryFile",
+    "TemporaryDirectory",
+    "TemporaryFile",
+}
+"""Functions of ``tempfile`` whose files have names that nothing else has."""
+READS = frozenset({"get", "getenv"})
+"""Functions that read an environment variable."""
 RATE_FINDERS = frozenset({"LearningRateFinder", "lr_find"})
 MAX_PLACES = 3
 
@@ -202,6 +211,11 @@ def program_warnings(program: Program, *, is_script: bool, seed_is_chosen: bool 
         warnings.append(
             f"{_join_places(places)}: `get_ipython()` is there in a notebook alone: trials leave such lines out"
         )
+    if places := list(_temporary_folder_reads(program)):
+        warnings.append(
+            f"{_join_places(places)}: each trial has a temporary folder of its own, which is removed with it: "
+            "trials share no lock and no file there"
+        )
     return tuple(warnings)
 
 
@@ -236,10 +250,36 @@ def _device_choices(program: Program) -> Iterator[str]:
                 yield f"{source.name}:{node.lineno}"
 
 
+def _temporary_folder_reads(program: Program) -> Iterator[str]:
+    """Yield the places where the program asks for the folder of temporary files: it chooses a name in it then."""
+    for source in program.sources.values():
+        if b"gettempdir" in source.raw or b"TMPDIR" in source.raw:
+            yield from (f"{source.name}:{line}" for line in _lines_that_read_temporary_folder(source.tree))
+
+
+def _lines_that_read_temporary_folder(tree: ast.AST) -> Iterator[int]:
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.Call(func=function) if _last_name(function) in UNIQUE_NAMES:
+                continue
+            case ast.Call(func=function) if _last_name(function) in TEMPORARY_FOLDER:
+                yield node.lineno
+            case ast.Call(func=function, args=[ast.Constant(value="TMPDIR"), *_]) if _last_name(function) in READS:
+                yield node.lineno
+            case ast.Subscript(value=held, slice=ast.Constant(value="TMPDIR"), ctx=ast.Load()):
+                if _last_name(held) == "environ":
+                    yield node.lineno
+        yield from _lines_that_read_temporary_folder(node)
+
+
+def _last_name(function: ast.expr) -> str:
+    return (dotted_path(function) or "").rpartition(".")[2]
+
+
 def _rate_finders(program: Program) -> Iterator[str]:
     for source in program.sources.values():
         for node in ast.walk(source.tree):
-            if isinstance(node, ast.Call) and (dotted_path(node.func) or "").rpartition(".")[2] in RATE_FINDERS:
+            if isinstance(node, ast.Call) and _last_name(node.func) in RATE_FINDERS:
                 yield f"{source.name}:{node.lineno}"
 
 
