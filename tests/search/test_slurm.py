@@ -23,8 +23,12 @@ concurrency: 1
 trainer: {max_epochs: 40}
 scheduler: none
 """
-SRUN = """#!/bin/bash
-shift  # --ntasks=1
+STEP = """#!/bin/bash
+cores=1  # since SLURM 22.05 a step does not inherit what the job has for each task
+while [[ $1 == --* ]]; do [[ $1 == --cpus-per-task=* ]] && cores=${1#*=}; shift; done
+echo "$cores" > "$CORES"
+"""
+SRUN = f"""{STEP}
 export SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NODEID=0 SLURM_NTASKS=1 SLURM_STEP_NUM_TASKS=1 SLURM_JOB_NAME=search
 "$@" &
 if [ -n "$ENDS" ]; then
@@ -35,7 +39,7 @@ wait $!
 """
 
 
-SRUN_ON_NODES = """#!/bin/bash
+SRUN_ON_NODES = f"""{STEP}
 export SLURM_NTASKS=2 SLURM_STEP_NUM_TASKS=2 SLURM_JOB_NAME=search
 for node in 0 1; do
   SLURM_PROCID=$node SLURM_NODEID=$node SLURM_LOCALID=0 "$@" || exit
@@ -71,14 +75,16 @@ def test_over_several_nodes_ray_starts_on_each_and_the_search_once(tmp_path):
         promotune='#!/bin/bash\necho "$@" >> searches\n',
     )
     (tmp_path / "job.sh").write_text(batch_file("symmetric-run"))
-    environment = {**os.environ, "PATH": path, "SLURM_JOB_NODELIST": "node[1-2]", "SLURM_NNODES": "2"}
+    job = {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_NNODES": "2", "SLURM_CPUS_PER_TASK": "16"}
+    environment = {**os.environ, "PATH": path, **job, "CORES": str(tmp_path / "cores")}
     ran = subprocess.run(["bash", "job.sh"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    words = ["symmetric-run", "--address", "node1:6379", "--min-nodes", "2"]
+    words = ["symmetric-run", "--address", "node1:6379", "--min-nodes", "2", "--num-cpus", "16"]
     assert (tmp_path / "ray-words").read_text().split() == words * 2
     searches = (tmp_path / "searches").read_text().splitlines()
     assert searches == ["--space lr_bs.yaml --address auto --storage /mnt/shared/ray_results --quiet"]
+    assert (tmp_path / "cores").read_text() == "16\n"
 
 
 @pytest.mark.slow
@@ -94,7 +100,8 @@ def test_a_job_that_slurm_ends_goes_on_in_the_next_one(tmp_path):
     job = tmp_path / "job.sh"
     job.write_text(batch_file("requeue"))
     journal = tmp_path / "ray_results" / "lr_bs" / "study.journal"
-    environment = {**os.environ, "HOME": str(tmp_path), "PATH": path, "SLURM_JOB_ID": "7"}
+    job_has = {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "16", "CORES": str(tmp_path / "cores")}
+    environment = {**os.environ, "HOME": str(tmp_path), "PATH": path, **job_has}
 
     def run(**more):
         return subprocess.run(
@@ -104,6 +111,7 @@ def test_a_job_that_slurm_ends_goes_on_in_the_next_one(tmp_path):
     first = run(ENDS=str(journal))
     assert (tmp_path / "requeued").exists(), first.stdout + first.stderr
     assert (tmp_path / "requeued").read_text() == "requeue 7\n"
+    assert (tmp_path / "cores").read_text() == "16\n"
     n_before = len(Books(journal.parent).ended)
     assert n_before < 6
     (tmp_path / "requeued").unlink()
