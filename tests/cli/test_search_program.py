@@ -100,6 +100,11 @@ WRONG = {
         "'LRR' is not a constant of net.py\n"
         "  Did you mean 'LR' (0.001, line 2)?  `promotune constants net.py` lists them all.\n"
     ),
+    "net.py LRR BATCHSIZE": (
+        "'LRR', 'BATCHSIZE' are no constants of net.py\n"
+        "  Did you mean 'LR' (0.001, line 2), 'BATCH_SIZE' (64, line 3)?"
+        "  `promotune constants net.py` lists them all.\n"
+    ),
     "net.py --trials 3": (
         "a search varies constants of the program, and none was named\n"
         "  Write `promotune net.py LR BATCH_SIZE`. `promotune net.py` lists its constants.\n"

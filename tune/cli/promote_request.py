@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from tune.cli.name_words import check_ranges, check_trains, parse_args_option
 from tune.errors import ConstantError, OptionError
 from tune.promotion.constant import Constant
-from tune.promotion.find_constants import check_together, find_all, find_constant
+from tune.promotion.find_constants import check_known, check_together, find_all, find_constant
 from tune.promotion.options.declared_options import find_option, find_options
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import value_in_force
@@ -130,6 +130,7 @@ def _resolve_names(names: Sequence[str], program: Program, shape: Shape) -> dict
     args = shape.args if isinstance(shape, Script) else ()
     options = find_options(program, args)
     in_files = [option for option in options if option.parser is OptionParser.FILE]
+    check_known([name for name in names if not _is_option(name)], program, constants)
     held: dict[str, Held] = {}
     for name in names:
         found: Held

@@ -6,7 +6,7 @@ another value in its place, `apply` writes another literal over it, and nothing 
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -27,6 +27,9 @@ from tune.promotion.outside_modules import check_not_outside
 from tune.promotion.program import Program
 from tune.space.names import canonical_name
 
+MOST_MEANT = 3
+"""Constants that an error names in the place of one that is not there."""
+
 
 def find_constants(program: Program) -> tuple[Constant, ...]:
     """Return every constant of the program and of the project modules that it reaches, in the order of the files."""
@@ -42,25 +45,41 @@ def find_all(program: Program) -> ConstantScan:
 
 def find_constant(name: str, program: Program, constants: tuple[Constant, ...], where: str) -> Constant:
     """Return the one constant that ``name`` leads to; raise ConstantError, which starts with ``where``."""
-    wanted = canonical_name(name)
-    matches = [constant for constant in constants if _is_called(constant, wanted)]
-    project = project_of(program)
-    findings = _scan_project(project)
-    refused = [refusal for refusal in findings.refusals if _is_called(refusal, wanted)]
-    match _select_nearest(wanted, [*matches, *refused], project):
+    match _find_candidates(name, program, constants):
         case [Constant() as constant]:
             return constant
         case [UnsupportedConstant() as refusal]:
             raise ConstantError(where, f"{name!r} {refusal.what}", _hint_of_refusal(refusal, constants, program))
         case []:
-            _refuse_nameless(name, wanted, findings, where)
+            _refuse_nameless(name, canonical_name(name), find_all(program), where)
             check_not_outside(name, program, where)
             what = f"{name!r} is not a constant of {program.source.name}"
-            raise ConstantError(where, what, _build_hint(name, constants, program))
+            raise ConstantError(where, what, _build_hint([name], constants, program))
         case several:
             ways = ", ".join(_describe_candidate(each, several) for each in several)
             what = f"{name!r} is the name of {len(several)} constants"
             raise ConstantError(where, what, f"Write the one you mean: {ways}.")
+
+
+def check_known(names: Iterable[str], program: Program, constants: tuple[Constant, ...]) -> None:
+    """Raise one ConstantError for all names that lead nowhere: who writes ``lr`` writes ``batch_size`` too."""
+    unknown = [name for name in names if not _find_candidates(name, program, constants)]
+    for name in unknown:
+        _refuse_nameless(name, canonical_name(name), find_all(program), "")
+        check_not_outside(name, program, "")
+    if len(unknown) > 1:
+        what = f"{', '.join(map(repr, unknown))} are no constants of {program.source.name}"
+        raise ConstantError(None, what, _build_hint(unknown, constants, program))
+
+
+def _find_candidates(
+    name: str, program: Program, constants: tuple[Constant, ...]
+) -> list[Constant | UnsupportedConstant]:
+    """Return all that a name may lead to, also what is refused."""
+    wanted = canonical_name(name)
+    matches = [constant for constant in constants if _is_called(constant, wanted)]
+    refused = [refusal for refusal in find_all(program).refusals if _is_called(refusal, wanted)]
+    return _select_nearest(wanted, [*matches, *refused], project_of(program))
 
 
 def shortest_names(program: Program) -> dict[Constant, str]:
@@ -198,21 +217,41 @@ def _hint_of_refusal(refusal: UnsupportedConstant, constants: tuple[Constant, ..
     return f"{COMPUTED_FROM}: {', '.join(names[each] for each in made_of)}."
 
 
-def _build_hint(name: str, constants: tuple[Constant, ...], program: Program) -> str:
+def _build_hint(unknown: Sequence[str], constants: tuple[Constant, ...], program: Program) -> str:
     listing = f"`{this_command()} constants {program.source.name}` lists them all."
-    meant = next((option.name for option in find_options(program) if _is_named(option.name, name)), None)
-    if meant is not None:
-        return f"Did you mean {meant!r}?  {listing}"
-    near = did_you_mean(name, [way for constant in constants for way in constant.names])
-    if near is None:
-        return listing
-    constant = next(constant for constant in constants if near in constant.names)
+    meant = [" or ".join(near) for name in unknown if (near := _find_meant(name, constants, program))]
+    return f"Did you mean {', '.join(meant)}?  {listing}" if meant else listing
+
+
+def _find_meant(name: str, constants: tuple[Constant, ...], program: Program) -> list[str]:
+    """Return what a name that leads nowhere may mean: ``Adam.lr`` or ``--model.lr`` for ``lr``; else what is near.
+
+    A constant is described by its value and place. Where options fit, the constants may be what takes their values.
+    """
+    options = {option.name: repr(option.name) for option in find_options(program)}
+    shortest = shortest_names(program)
+    held = {way: _describe_near(shortest[each], each, program) for each in constants for way in each.names}
+    known = {**held, **options}
+    near = did_you_mean(name, known) if "." in name else None
+    fitting = [near] if near is not None else _select_by_last_word(_last_word(name), options, held)
+    if not fitting:
+        plain = [way for way in known if "." not in canonical_name(way)]
+        near = did_you_mean(name, [*plain, *map(_last_word, known)])
+        fitting = [near] if near in known else _select_by_last_word(near, options, held)
+    return list(dict.fromkeys(known[way] for way in fitting))[:MOST_MEANT]
+
+
+def _select_by_last_word(word: str | None, options: Iterable[str], held: Iterable[str]) -> list[str]:
+    return [way for way in options if _last_word(way) == word] or [way for way in held if _last_word(way) == word]
+
+
+def _last_word(name: str) -> str:
+    """Return ``lr`` of ``Adam.lr@42``, of ``--model.lr``, of ``optimizer.lr=`` and of ``LR``."""
+    plain = canonical_name(name).partition("@")[0].strip("-=").replace("-", "_")
+    return plain.rpartition(".")[2].casefold()
+
+
+def _describe_near(name: str, constant: Constant, program: Program) -> str:
     place = constant.sites[0]
     line = f"line {place.span.line}" if place.source == program.source.name else str(place)
-    return f"Did you mean {near!r} ({constant.value!r}, {line})?  {listing}"
-
-
-def _is_named(option: str, name: str) -> bool:
-    """Tell whether an option is what somebody means who writes ``batch_size`` or ``lr``."""
-    plain = option.strip("-=").replace("-", "_")
-    return name in (plain, plain.rpartition(".")[2] if option.endswith("=") else plain)
+    return f"{name!r} ({constant.value!r}, {line})"
