@@ -51,6 +51,29 @@ FOUND = [
         'given = dict(monitor="val_x", mode="max")\nEarlyStopping(**given)\n',
         ("val_x", "max", "EarlyStopping, p.py:2", ()),
     ),
+    (
+        'ModelCheckpoint(monitor="train/loss")\nModelCheckpoint(monitor="val/loss")\n',
+        ("val/loss", "min", "ModelCheckpoint, p.py:2", ()),
+    ),
+    (
+        'ModelCheckpoint(monitor="train_loss")\nEarlyStopping(monitor="val_loss")\n',
+        ("val_loss", "min", "EarlyStopping, p.py:2", ()),
+    ),
+    (
+        'ModelCheckpoint(monitor="train_loss")\n' + logging('self.log("val_acc", 1)'),
+        ("val_acc", "max", "logged in p.py:4", ()),
+    ),
+    ('ModelCheckpoint(monitor="train_loss")\n', ("train_loss", "min", "ModelCheckpoint, p.py:1", ())),
+    (
+        'def main():\n    best = ModelCheckpoint(monitor="val_x", mode="max")\n    Trainer().fit(Net())\nmain()\n'
+        + logging('self.log("val_acc", 1)'),
+        ("val_acc", "max", "logged in p.py:7", ()),
+    ),
+    (
+        'def main():\n    best = ModelCheckpoint(monitor="val_x", mode="max")\n    Trainer(callbacks=[best])\nmain()\n'
+        + logging('self.log("val_acc", 1)'),
+        ("val_x", "max", "ModelCheckpoint, p.py:2", ("val_acc",)),
+    ),
     ('EarlyStopping(**{"monitor": "val_x", "mode": "max"})\n', ("val_x", "max", "EarlyStopping, p.py:1", ())),
     ('EarlyStopping(monitor="val_accuracy")\n', ("val_accuracy", "max", "EarlyStopping, p.py:1", ())),
     ('EarlyStopping(monitor="val_zorp")\n', ("val_zorp", "min", "EarlyStopping, p.py:1", ())),

@@ -14,7 +14,16 @@ from tune.promotion.configs.config_file import read_mapping, read_values
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import read_config_files
 from tune.promotion.find.literals import evaluate_literal
-from tune.promotion.find.metric import CALLBACKS, COUNTERS, Metric, SettingKeys, find_metric, mode_of_callback
+from tune.promotion.find.metric import (
+    CALLBACKS,
+    COUNTERS,
+    Metric,
+    SettingKeys,
+    choose_monitored,
+    find_metric,
+    is_of_training,
+    mode_of_callback,
+)
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.project import project_of
 from tune.promotion.find_constants import find_all
@@ -41,9 +50,9 @@ def find_metric_of_program(program: Program, args: Sequence[str]) -> Metric | No
         *_find_in_files(program, args),
         *_find_in_parser(program, texts),
     ]
-    first = next((each for name in CALLBACKS for each in found if each.origin.startswith(name)), None)
-    if first is None or logged is None:
-        return first or logged
+    first = choose_monitored(found)
+    if first is None or logged is None or (is_of_training(first.name) and not is_of_training(logged.name)):
+        return logged or first
     others = tuple(name for name in (logged.name, *logged.others) if name != first.name)
     return replace(first, others=others)
 

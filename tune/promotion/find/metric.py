@@ -69,6 +69,11 @@ class Metric:
     rivals: tuple[str, ...] = ()
     """Where it may be another one as well, all of them: losses of a GAN, or what callbacks in two arms monitor."""
 
+    @property
+    def callback(self) -> str:
+        """The class of the callback that monitors it; else a part of its origin."""
+        return self.origin.partition(",")[0]
+
 
 def find_metric(program: Program, find_text: FindText = lambda keys: None) -> Metric | None:
     """Return the metric that the source names; None where only running the program can tell.
@@ -78,7 +83,8 @@ def find_metric(program: Program, find_text: FindText = lambda keys: None) -> Me
     project = project_of(program)
     tags = {tag: place for tag, place in _find_logged_tags(project) if tag not in COUNTERS}
     monitored = _find_monitored(project, find_text)
-    if monitored is not None:
+    is_judged = any(not is_of_training(tag) for tag in tags)
+    if monitored is not None and not (is_judged and is_of_training(monitored.name)):
         return replace(monitored, others=tuple(tag for tag in tags if tag != monitored.name))
     if not tags:
         return None
@@ -148,16 +154,40 @@ def _find_monitored(project: Project, find_text: FindText) -> Metric | None:
         (metric, called.scope)
         for survey in project.surveys.values()
         for called in survey.calls
-        if (metric := _of_callback(called, survey, find_text)) is not None
+        if (metric := _of_callback(called, survey, find_text)) is not None and not _is_dropped(called, survey)
     ]
-    for callback in CALLBACKS:
-        alike = [each for each in found if each[0].origin.startswith(callback)]
-        if alike:
-            first, scope = alike[0]
-            names = [metric.name for metric, other in alike if _are_exclusive(scope, other)]
-            rivals = tuple(dict.fromkeys((first.name, *names)))
-            return replace(first, rivals=rivals if len(rivals) > 1 else ())
-    return None
+    first = choose_monitored([metric for metric, _ in found])
+    if first is None:
+        return None
+    scope = next(scope for metric, scope in found if metric is first)
+    alike = [(metric, other) for metric, other in found if metric.callback == first.callback]
+    names = [metric.name for metric, other in alike if _are_exclusive(scope, other)]
+    rivals = tuple(dict.fromkeys((first.name, *names)))
+    return replace(first, rivals=rivals if len(rivals) > 1 else ())
+
+
+def choose_monitored(found: Sequence[Metric]) -> Metric | None:
+    """Return the metric that a program is judged by, of those that its callbacks monitor: the first of the first kind.
+
+    What is logged in training counts behind all else: a search by it would choose what fits the training data best.
+    """
+    return min(found, key=lambda each: (is_of_training(each.name), CALLBACKS.index(each.callback)), default=None)
+
+
+def is_of_training(name: str) -> bool:
+    """Tell whether a metric says by its name that it is logged in training alone."""
+    words = _words_of(name)
+    return bool(words & TRAINING) and not any(map(JUDGED.fullmatch, words))
+
+
+def _is_dropped(called: CallSite, survey: ModuleScan) -> bool:
+    """Tell whether nothing reads the name that a callback is assigned to, in a function: no Trainer gets it."""
+    function = called.scope.function
+    for node in () if function is None else ast.walk(function):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is called.node:
+                return name not in survey.name_reads
+    return False
 
 
 def _are_exclusive(one: Scope, other: Scope) -> bool:
