@@ -62,3 +62,47 @@ PARAMETERS = [
 def test_a_parameter_is_read_unless_the_source_shows_that_it_is_not(program_of, text, name, expected):
     program = program_of(text)
     assert find_option(name, program, find_options(program), "x").is_read is expected
+
+
+PARSED = """
+import argparse
+from omegaconf import OmegaConf
+def main(args): print(args)
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.1)
+args = parser.parse_args()
+main(args)
+"""
+PARSER = {
+    "": False,
+    "print(args.other)": False,
+    "fit(args.lr)": True,
+    "fit(lr=getattr(args, 'lr'))": True,
+    "fit(**vars(args))": True,
+    "OmegaConf.create(args)": True,
+    "Net().save_hyperparameters(args)": True,
+    "def step(self): return self.lr": True,  # perhaps of `self.__dict__`
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), PARSER.items())
+def test_an_option_of_argparse_is_read_where_a_source_may_read_it(program_of, text, expected):
+    (option,) = find_options(program_of(PARSED + text))
+
+    assert option.is_read is expected
+
+
+UNCALLED = """
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LightningCLI
+class Lit(LightningModule):
+    def __init__(self, lr: float = 1e-3):
+        super().__init__()
+        self.lr = lr
+def main(): LightningCLI(Lit)
+"""
+
+
+@pytest.mark.parametrize(("text", "names"), [("main()", ["--model.lr"]), ("", [])])
+def test_a_lightning_cli_of_a_function_that_nothing_calls_has_no_options(program_of, text, names):
+    assert [option.name for option in find_options(program_of(UNCALLED + text))] == names

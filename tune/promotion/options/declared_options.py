@@ -17,7 +17,7 @@ from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, project_of
 from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.options.option import Option, OptionParser
-from tune.promotion.options.option_reads import is_parameter_read, may_be_executed
+from tune.promotion.options.option_reads import is_dest_read, is_parameter_read, may_be_executed
 from tune.promotion.options.parser_defaults import ChangedDefaults, changed_defaults
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
@@ -130,7 +130,7 @@ def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Optio
     for called in survey.calls:
         match called.node.func:
             case ast.Attribute(attr="add_argument") | ast.Attribute(attr="add") if may_be_executed(called, project):
-                yield from _find_argparse_options(called, survey)
+                yield from _find_argparse_options(called, survey, project)
             case _ if (dotted_path(called.node.func) or "") in ("click.option", "option", "typer.Option"):
                 yield from _find_click_options(called, survey, project)
             case _ if is_lightning_cli(called, survey, project) or _is_base_of_cli(called, survey, project):
@@ -143,7 +143,7 @@ def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Optio
                     yield from _of_signature(meaning, "", project, parser)
 
 
-def _find_argparse_options(called: CallSite, survey: ModuleScan) -> Iterator[Option]:
+def _find_argparse_options(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[Option]:
     names = _find_spellings(called.node)
     if not names:
         return  # a positional: it goes into `args:`
@@ -154,11 +154,13 @@ def _find_argparse_options(called: CallSite, survey: ModuleScan) -> Iterator[Opt
         value = {"store_true": False, "store_false": True}.get(action or "")
     kind = _find_keyword(called.node, "type")
     value = _convert_default(value, kind)
+    dest = _find_keyword_text(called.node, "dest") or names[0].lstrip("-").replace("-", "_")
     yield Option(
         name=names[0],
         value=value,
         parser=OptionParser.ARGPARSE,
-        dest=_find_keyword_text(called.node, "dest") or names[0].lstrip("-").replace("-", "_"),
+        dest=dest,
+        is_read=is_dest_read(dest, project),
         is_float=isinstance(value, float) or (isinstance(kind, ast.Name) and kind.id == "float"),
         takes_several=_find_keyword(called.node, "nargs") is not None,
         place=survey.place_of_line(called.node.lineno),
@@ -276,8 +278,8 @@ def _to_dashes(name: str) -> str:
 
 
 def is_lightning_cli(called: CallSite, survey: ModuleScan, project: Project) -> bool:
-    """Tell whether a call builds a LightningCLI, or an object of a class that descends from it."""
-    return _descends_from_lightning_cli(called.node.func, survey, project)
+    """Tell whether a call builds a LightningCLI, or an object of a class that descends from it, and may be executed."""
+    return _descends_from_lightning_cli(called.node.func, survey, project) and may_be_executed(called, project)
 
 
 def _is_base_of_cli(called: CallSite, survey: ModuleScan, project: Project) -> bool:

@@ -7,6 +7,10 @@ from tune.promotion.find.module_scan import CallSite, Definition, ModuleScan, do
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 from tune.promotion.program import Program
 
+NAMESPACES = frozenset({"args", "opt", "opts", "options", "hparams", "params", "config", "cfg", "conf", "flags"})
+"""Names of what a parser returns."""
+SHOWING = frozenset({"print", "pprint", "str", "repr", "logging.info", "logger.info"})
+"""Functions that change nothing by what they are given."""
 WHOLE = frozenset({"vars", "eval", "exec", "attrgetter"})
 """Functions that may read any attribute of what they are given."""
 
@@ -49,6 +53,27 @@ def _is_read_of(node: ast.AST, dest: str) -> bool:
             return False
 
 
+def is_dest_read(dest: str, project: Project) -> bool:
+    """Tell whether the program may read what argparse makes of an option: by its name, or all options at once."""
+    surveys = project.surveys.values()
+    if "." in dest or any(dest in survey.attribute_reads or dest in survey.strings for survey in surveys):
+        return True
+    return any(
+        WHOLE_NAMESPACE & (survey.name_reads.keys() | survey.attribute_reads.keys())
+        or any(_passes_namespace_on(called, survey, project) for called in survey.calls)
+        for survey in surveys
+    )
+
+
+def _passes_namespace_on(called: CallSite, survey: ModuleScan, project: Project) -> bool:
+    """Tell a call that gives all options to what is none of the program: ``OmegaConf.merge(args)``."""
+    given = (*called.node.args, *(keyword.value for keyword in called.node.keywords))
+    if not any(isinstance(each, ast.Name) and each.id in NAMESPACES for each in given):
+        return False
+    path = dotted_path(called.node.func) or ""
+    return path not in SHOWING and not isinstance(project.resolve_name(path, survey), ProjectSymbol)
+
+
 def may_be_executed(called: CallSite, project: Project) -> bool:
     """Tell whether a call may be executed: a function around it that nothing else in the program names never is.
 
@@ -78,6 +103,13 @@ READERS = frozenset(
     | {"signature", "getcallargs", "getargvalues", "currentframe", "_getframe", "stack", "params", "config"}
 )
 """Names by which parameters are read without their own: of frames, of click's context, of LightningCLI's config."""
+WHOLE_NAMESPACE = READERS - {"config", "params"} | {
+    "__dict__",
+    "_get_kwargs",
+    "from_argparse_args",
+    "instantiate_classes",
+}
+"""Names by which a program reads all that a parser returns."""
 DECLARING = ("option", "argument", "command", "group", "pass_context", "staticmethod", "classmethod")
 """Decorators that pass all that they are given."""
 
