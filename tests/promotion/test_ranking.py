@@ -230,8 +230,11 @@ FIT = "pl.Trainer().fit(net)\n"
 USED = {
     "one of them is built": ("from nets import A, B\nnet = A()\n", ["A.a_width"]),
     "one is built by another name": ("from nets import A as Net\nnet = Net()\n", ["A.a_width"]),
+    "the model is set to evaluation": ("from nets import A\nnet = A()\nnet.eval()\n", ["A.a_width"]),
+    "one is evaluated": ("from nets import *\nnet = eval('A()')\n", ["A.a_width", "B.b_width", "C.c_width"]),
     "one is built from its module": ("import nets\nnet = nets.B()\n", ["B.b_width"]),
     "the base of one that is built": ("from nets import *\nnet = C()\n", ["B.b_width", "C.c_width"]),
+    "one is looked up by a text": ('import nets\nnet = getattr(nets, "A")()\n', ["A.a_width"]),
     "one is looked up": (
         "import nets, sys\nnet = getattr(nets, sys.argv[1])()\n",
         ["A.a_width", "B.b_width", "C.c_width"],
@@ -250,6 +253,24 @@ USED = {
 @pytest.mark.parametrize(("text", "names"), USED.values(), ids=USED)
 def test_constants_of_classes_that_a_script_never_builds_are_not_promising(program_of, text, names):
     assert promising(program_of(HEAD + text + FIT, NETS)) == names
+
+
+RESNETS = {
+    "nets.py": HEAD + "class Net(nn.Module):\n    def __init__(self, depth): self.d = depth\n"
+    "def small(): return Net(depth=8)\ndef large(): return twice(16)\ndef twice(n): return Net(depth=32)\n"
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("from nets import small, large\nnet = small()\n", ["Net.depth@9"]),
+        ("import nets\nnet = nets.large()\n", ["Net.depth@11"]),
+        ("from nets import small\nnet = None\n", []),
+    ],
+)
+def test_what_functions_that_a_script_never_calls_pass_is_not_promising(program_of, text, names):
+    assert promising(program_of(HEAD + text + FIT, RESNETS)) == names
 
 
 def test_constants_of_classes_that_a_search_may_build_are_promising(program_of):

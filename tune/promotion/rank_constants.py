@@ -12,7 +12,7 @@ from tune.promotion.find.layer_widths import find_last_widths
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find.metric import find_unjudged_modules
 from tune.promotion.find.project import project_of
-from tune.promotion.find.usages import find_evaluation_loaders, find_unused_classes
+from tune.promotion.find.usages import find_evaluation_loaders, find_unused_definitions
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
 from tune.promotion.options.declared_options import find_options, is_lightning_cli
@@ -238,11 +238,11 @@ class ConstantRanking:
 
     @cached_property
     def _unused_lines(self) -> dict[str, list[range]]:
-        """The lines of classes that the program never builds, by file; none where the search would build one."""
+        """The lines of what the program never builds or calls, by file; none where the search would build one."""
         found: dict[str, list[range]] = {}
         project = project_of(self._program)
         if does_something(project) or any(is_lightning_cli(each, project.main, project) for each in project.main.calls):
-            for survey, node in find_unused_classes(project, self._elsewhere.find_unbuilt_classes()):
+            for survey, node in find_unused_definitions(project, self._elsewhere.find_unbuilt_classes()):
                 lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
                 found.setdefault(survey.source.name, []).append(lines)
         return found

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
+from tune.promotion.find.module_scan import CallSite, Definition, ModuleScan, dotted_path
 from tune.promotion.find.project import Project, Variable
 
 MAX_PLACES = 20
@@ -131,16 +131,18 @@ def _drop_duplicates(places: Iterable[Iterable[Place]]) -> Iterator[Place]:
             yield survey, line
 
 
-BY_ANY_NAME = frozenset({"globals", "eval", "exec", "import_module", "__import__", "__subclasses__"})
-"""Names by which a program may build a class that it does not name."""
+BUILTINS = frozenset({"globals", "eval", "exec", "__import__"})
+"""Builtins by which a program may build a class that it does not name; ``net.eval()`` is none of them."""
+BY_ANY_NAME = frozenset({"import_module", "__subclasses__"})
+"""Functions and methods that do the same."""
 BY_CONFIG = frozenset({"instantiate", "get_class"})
 """Functions that build what a config names."""
 
 
-def find_unused_classes(
+def find_unused_definitions(
     project: Project, unbuilt: frozenset[str] = frozenset()
-) -> list[tuple[ModuleScan, ast.ClassDef]]:
-    """Return the classes that nothing of the program names, but for what is unused itself.
+) -> list[tuple[ModuleScan, Definition]]:
+    """Return the classes and functions that nothing of the program names, but for what is unused itself.
 
     There is none where a class may be built by a name that is put together. One of the program's own file is used, and
     so is one that a config file names, but for ``unbuilt``.
@@ -155,12 +157,11 @@ def find_unused_classes(
         for survey in project.surveys.values()
         for nodes in survey.definitions.values()
         for node in nodes
-        if isinstance(node, ast.ClassDef) and survey is not project.main and not node.decorator_list
-        if node.name not in named
+        if survey is not project.main and not node.decorator_list and node.name not in named
     ]
     mentions = _find_mentions({node.name for _, node in unused}, project)
     while True:  # a class that only unused ones name is unused
-        bodies: dict[str, list[ast.ClassDef]] = {}
+        bodies: dict[str, list[Definition]] = {}
         for survey, node in unused:
             bodies.setdefault(survey.source.name, []).append(node)
         left = [
@@ -179,6 +180,8 @@ def _find_mentions(names: set[str], project: Project) -> dict[str, list[Place]]:
     for survey in project.surveys.values():
         reads = [(name, survey.name_reads[name]) for name in names & survey.name_reads.keys()]
         reads += [(name, survey.attribute_reads[name]) for name in names & survey.attribute_reads.keys()]
+        if "getattr" in survey.name_reads:
+            reads += [(name, survey.strings[name]) for name in names & survey.strings.keys()]
         aliases = ((each.name.rpartition(".")[2], each.asname) for node in survey.imports for each in node.names)
         reads += [(name, survey.name_reads.get(alias, [])) for name, alias in aliases if alias and name in names]
         for name, lines in reads:
@@ -186,14 +189,14 @@ def _find_mentions(names: set[str], project: Project) -> dict[str, list[Place]]:
     return found
 
 
-def _lies_in(line: int, bodies: Iterable[ast.ClassDef]) -> bool:
+def _lies_in(line: int, bodies: Iterable[Definition]) -> bool:
     return any(node.lineno <= line <= (node.end_lineno or line) for node in bodies)
 
 
 def _may_build_any_class(survey: ModuleScan, *, configs_are_known: bool) -> bool:
     """Tell whether classes may be built that nothing names; ``configs_are_known``: what config files name is known."""
     names = BY_ANY_NAME if configs_are_known else BY_ANY_NAME | BY_CONFIG
-    if names & (survey.name_reads.keys() | survey.attribute_reads.keys()):
+    if (names | BUILTINS) & survey.name_reads.keys() or names & survey.attribute_reads.keys():
         return True
     if not configs_are_known and _imports_hydra(survey):
         return True
