@@ -58,6 +58,19 @@ def test_a_process_of_rays_that_was_killed_is_told_by_its_signal(end, tmp_path, 
     assert capfd.readouterr() == ("", "")  # nothing of Ray's for the user's own terminal
 
 
+def test_a_check_of_rays_that_failed_is_told_without_what_ray_says_of_bugs(end, tmp_path):
+    logs = tmp_path / "logs"
+    (logs / "raylet.err").write_text(
+        "[2026-11-30 08:41:21,093 C 18969 18969] (raylet) node_manager.cc:9:  An unexpected system state has occurred. "
+        "You have likely discovered a bug in Ray. Please report this issue, and we'll work with you to fix it. "
+        "Check failed: status.has_value() Timed out waiting for file /r/agent_port\n*** StackTrace Information ***\n"
+    )
+
+    told = _find_death({"raylet": end("exit 1", f"--log_dir={logs}")}, set())
+    failed = "Check failed: status.has_value() Timed out waiting for file /r/agent_port"
+    assert told == f"Ray's raylet died: exit status 1: {failed}"
+
+
 @pytest.mark.parametrize("words", [[], ["--log_dir=/there/is/none"]])
 def test_a_process_of_rays_without_a_log_is_told_by_its_status(end, words):
     assert _find_death({"raylet": end("exit 1", *words)}, set()) == "Ray's raylet died: exit status 1"

@@ -41,8 +41,10 @@ LOGS = ("{}.err", "{}.out", "dashboard_agent.log", "runtime_env_agent.log")
 """Ray's logs that tell why a process of this name ended: agents take the raylet with them."""
 LAST_BYTES = 4000
 """Of each, for our own log; Ray's go with the search."""
-ERROR = re.compile(r"^\[[^]]* [EF] \d+ \d+\] \(\w+\) [\w.]+:\d+: *(.+)$", re.MULTILINE)
-"""An error in such a log."""
+ERROR = re.compile(
+    r"^\[[^]]* [CEF] \d+ \d+\] \(\w+\) [\w.]+:\d+: *(?:An unexpected system state .* fix it\. )?(.+)$", re.MULTILINE
+)
+"""An error in such a log; C: a check of Ray's own that failed, such as a wait that took too long."""
 LONGEST = 200
 """Characters of one, in a message."""
 
