@@ -80,6 +80,11 @@ PARSER = {
     "fit(lr=getattr(args, 'lr'))": True,
     "fit(**vars(args))": True,
     "OmegaConf.create(args)": True,
+    "chosen = parser.parse_args()\nOmegaConf.create(chosen)": True,
+    "chosen, _ = parser.parse_known_args()\nOmegaConf.create(chosen)": True,
+    "def load(chosen: argparse.Namespace): OmegaConf.create(chosen)": True,
+    "OmegaConf.create(parser.parse_args())": True,
+    "OmegaConf.create(other)": False,
     "Net().save_hyperparameters(args)": True,
     "def step(self): return self.lr": True,  # perhaps of `self.__dict__`
 }

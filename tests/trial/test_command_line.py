@@ -433,6 +433,10 @@ app.run(main)
 """,
         "lr=",
     ),
+    "a format, which no attribute of the source names": (
+        ARGPARSE + "chosen = parser.parse_args()\ntrain(Net(float('{0.lr}'.format(chosen))))",
+        "--lr",
+    ),
     "a value that the program refuses itself": (
         ARGPARSE + "args = parser.parse_args()\nif args.lr < 1e-3:\n    parser.error('too low')\ntrain(Net(args.lr))",
         "--lr",

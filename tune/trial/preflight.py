@@ -11,7 +11,7 @@ from typing import Any
 from tune.errors import MutationError, NoRoomError, ProgramError, UnreadOptionError
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.gpu_records import GpuMemoryReport
-from tune.promotion.options.option import option_words
+from tune.promotion.options.option import OptionParser, option_words
 from tune.promotion.options.option_reads import may_read
 from tune.space.dimensions import Value
 from tune.trial.failure import ChildFailure, create_failure
@@ -205,7 +205,9 @@ class Preflight:
         """Raise UnreadOptionError where an option's value certainly cannot reach what the program trains."""
         for key, option in self._job.options.items():
             is_unused = key in baseline.unused and not may_read(option.dest, self._job.program)
-            if is_unused or not option.is_read:
+            # A namespace of argparse's is watched as the program runs: what reads it need not name it
+            is_unread = not option.is_read and option.parser is not OptionParser.ARGPARSE
+            if is_unused or is_unread:
                 takes = "holds" if option.config is not None else "takes"
                 raise UnreadOptionError(
                     key,

@@ -2,13 +2,16 @@
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
 from tune.promotion.find.module_scan import CallSite, Definition, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 from tune.promotion.program import Program
 
 NAMESPACES = frozenset({"args", "opt", "opts", "options", "hparams", "params", "config", "cfg", "conf", "flags"})
-"""Names of what a parser returns."""
+"""Names of what a parser returns, as most programs give them."""
+PARSING = frozenset({"parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args"})
+"""Methods of a parser that return what it read."""
 SHOWING = frozenset({"print", "pprint", "str", "repr", "logging.info", "logger.info"})
 """Functions that change nothing by what they are given."""
 WHOLE = frozenset({"vars", "eval", "exec", "attrgetter"})
@@ -68,10 +71,43 @@ def is_dest_read(dest: str, project: Project) -> bool:
 def _passes_namespace_on(called: CallSite, survey: ModuleScan, project: Project) -> bool:
     """Tell a call that gives all options to what is none of the program: ``OmegaConf.merge(args)``."""
     given = (*called.node.args, *(keyword.value for keyword in called.node.keywords))
-    if not any(isinstance(each, ast.Name) and each.id in NAMESPACES for each in given):
+    if not any(_is_namespace(each, project) for each in given):
         return False
     path = dotted_path(called.node.func) or ""
     return path not in SHOWING and not isinstance(project.resolve_name(path, survey), ProjectSymbol)
+
+
+def _is_namespace(given: ast.expr, project: Project) -> bool:
+    match given:
+        case ast.Name(id=name):
+            return name in NAMESPACES or name in _find_namespaces(project)
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name in PARSING
+        case _:
+            return False
+
+
+@lru_cache(maxsize=2)
+def _find_namespaces(project: Project) -> frozenset[str]:
+    """Return the names that a program gives to what its parsers return, and to parameters that are declared so."""
+    found = set()
+    for survey in project.surveys.values():
+        if b"parse_" not in survey.source.raw and b"Namespace" not in survey.source.raw:
+            continue
+        for node in ast.walk(survey.source.tree):
+            match node:
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Attribute(attr=method)))
+                    | ast.Assign(
+                        targets=[ast.Tuple(elts=[ast.Name(id=name), *_])],
+                        value=ast.Call(func=ast.Attribute(attr=method)),
+                    )
+                ) if method in PARSING:
+                    found.add(name)
+                case ast.arg(arg=name, annotation=ast.expr() as declared):
+                    if (dotted_path(declared) or "").rpartition(".")[2] == "Namespace":
+                        found.add(name)
+    return frozenset(found)
 
 
 def may_be_executed(called: CallSite, project: Project) -> bool:
