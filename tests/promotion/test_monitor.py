@@ -31,6 +31,14 @@ FOUND = [
         logging('self.log("val/acc_step", 1)', 'self.log("val/acc", 1)'),
         ("val/acc", "max", "logged in p.py:4", ("val/acc_step",)),
     ),
+    (
+        logging('self.log("val_recall", 1)', 'self.log("val_acc", 1)', 'self.log("val_loss", 1)'),
+        ("val_acc", "max", "logged in p.py:4", ("val_recall", "val_loss")),
+    ),
+    (
+        logging('self.log("val_loss", 1)', 'self.log("val_recall", 1)'),
+        ("val_recall", "max", "logged in p.py:4", ("val_loss",)),
+    ),
     (logging('self.log(name="val_f1", value=1)'), ("val_f1", "max", "logged in p.py:3", ())),
     (logging('self.log_dict({"val_mae": 1, "val_r2": 2})'), ("val_r2", "max", "logged in p.py:3", ("val_mae",))),
     ('TAG = "val_acc"\n' + logging("self.log(TAG, 1)"), ("val_acc", "max", "logged in p.py:4", ())),

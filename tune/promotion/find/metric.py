@@ -48,6 +48,8 @@ HIGH = frozenset({"accuracy", "acc", "f1", "auc", "auroc", "auprc", "iou", "miou
     *("mcc", "top1", "top5", "correct", "hit", "ndcg", "mrr", "spearman", "pearson", "corr", "reward", "return"),
 }
 """Words of metrics of which more is better."""
+ONE_SIDED = frozenset({"precision", "recall", "sensitivity", "specificity"})
+"""Those that a model raises by what lowers another: one that calls all things positive recalls them all."""
 LOW = frozenset({"loss", "ce", "nll", "bce", "crossentropy", "entropy", "mse", "mae", "rmse", "rmsle", "mape"}) | {
     *("error", "err", "perplexity", "ppl", "wer", "cer", "kl", "kld", "fid", "cost", "lpips", "brier", "loss1"),
     *("absrel", "distance", "dist", "deviation", "rel", "ece"),
@@ -115,10 +117,13 @@ def choose_of_logged(tags: Sequence[str], origin: str) -> Metric:
 def select_preferred_tag(tags: Iterable[str]) -> str:
     """Return the first tag of which more is better, else the first of which less is, else the first.
 
-    What is logged at each step comes behind what is logged of an epoch, and a part of a loss behind the whole.
+    What is logged at each step comes behind what is logged of an epoch, a part of a loss behind the whole, and recall
+    behind accuracy.
     """
     by_mode: dict[Mode | None, str] = {}
-    for tag in sorted(tags, key=lambda tag: (tag.endswith(BY_STEP), not _is_whole_loss(tag))):
+    for tag in sorted(
+        tags, key=lambda tag: (tag.endswith(BY_STEP), bool(_words_of(tag) & ONE_SIDED), not _is_whole_loss(tag))
+    ):
         by_mode.setdefault(mode_of(tag), tag)
     return next(by_mode[mode] for mode in ("max", "min", None) if mode in by_mode)
 
