@@ -304,6 +304,8 @@ OF_THE_DATA = {
     "a layer's input alone": ("class Net(nn.Module):\n    def __init__(self, num_features=784, hidden=50): self.net = nn.Sequential(nn.Linear(num_features, hidden), nn.ReLU())\nNet()\n", ["Net.hidden"]),
     "an output, too": ("class Net(nn.Module):\n    def __init__(self, code_dim=3): self.net = nn.Sequential(nn.Linear(7, code_dim), nn.Linear(code_dim, 7))\nNet()\n", ["Net.code_dim"]),
     "held by a datamodule": ("class Digits(pl.LightningDataModule):\n    def __init__(self, batch_size=8): self.dims = (1, 28, 28); self.batch_size = batch_size\nprint(Digits().dims)\n", ["Digits.batch_size"]),
+    "held by a model": ("class Net(nn.Module):\n    def __init__(self, hidden=50):\n        self.dims = (1, 28, 28)\n        self.layer = nn.Linear(28, hidden)\n    def forward(self, x): return x.view(self.dims)\nNet()\n", ["Net.hidden"]),
+    "numbers of blocks": ("class Net(nn.Module):\n    def __init__(self, blocks=(1, 2, 2)): self.blocks = blocks\nNet()\n", ["Net.blocks"]),
     "held by a dataset": ("from torch.utils.data import Dataset\nclass Points(Dataset):\n    def __init__(self, dim=3): self.dim = dim\nPoints()\n", []),
 }  # fmt: skip
 
@@ -416,6 +418,28 @@ def test_of_hydras_configs_those_of_other_runs_of_evaluation_and_of_the_machine_
         "size.depth=",
         "model.a_width=",
     ]
+
+
+MERGED = {
+    "conf/config.yaml": "model: {_target_: nets.A}\nsizes: {a_width: 16}\nother: {b_width: 8}\n",
+    **NETS,
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("hydra.utils.instantiate({**cfg.model, **cfg.sizes})", ["sizes.a_width=", "other.b_width="]),
+        ("hydra.utils.instantiate(cfg.model)", ["A.a_width", "sizes.a_width=", "other.b_width="]),
+    ],
+)
+def test_a_parameter_that_one_of_several_merged_groups_gives_is_searched_there(
+    program_of, monkeypatch, tmp_path, text, names
+):
+    program = program_of(HEAD + HYDRA.replace("hydra.utils.instantiate(cfg.model)", text), MERGED)
+    monkeypatch.chdir(tmp_path)
+
+    assert promising(program) == names
 
 
 OTHER_NUMBERS = {

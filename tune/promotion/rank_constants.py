@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 from tune.promotion.configs.set_elsewhere import SetElsewhere, is_group_of_one
 from tune.promotion.constant import Constant, ConstantKind, Site, Span
-from tune.promotion.find.layer_widths import find_last_widths
+from tune.promotion.find.layer_widths import find_last_widths, is_image_shape
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find.metric import find_unjudged_modules
 from tune.promotion.find.project import project_of
@@ -202,7 +202,7 @@ class ConstantRanking:
     def _is_width_of_data(self, held: Constant | Option) -> bool:
         """Tell what layers take as the width of their input alone, and what a class holds that serves data."""
         receivers = receiving_parameters(held, self._flows)
-        if receivers and all(parameter in OF_INPUT for _, parameter in receivers):
+        if is_image_shape(held.value) or (receivers and all(parameter in OF_INPUT for _, parameter in receivers)):
             return True
         owner, _, last = held.name.rpartition(".")
         words = frozenset(words_of(last))

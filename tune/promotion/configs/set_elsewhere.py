@@ -122,8 +122,31 @@ class SetElsewhere:
             for dest, value in values.items()
             if dest.endswith(TARGET)
         }
-        parts = ((targets.get(dest.removesuffix(dest.rpartition(".")[2])), dest.rpartition(".")[2]) for dest in values)
-        return frozenset((owner, name) for owner, name in parts if owner is not None)
+        built_with: dict[str, list[str]] = {group: [group] for group in targets}
+        for merged in self._merged_groups:
+            for group in merged & targets.keys():
+                built_with[group].extend(merged)
+        return frozenset(
+            (targets[group], dest.removeprefix(part))
+            for group, parts in built_with.items()
+            for part in parts
+            for dest in values
+            if dest.startswith(part) and "." not in dest.removeprefix(part)
+        )
+
+    @cached_property
+    def _merged_groups(self) -> list[frozenset[str]]:
+        """The groups that the program builds one thing of: ``instantiate({**cfg.model, **cfg.optimizer})``."""
+        found: list[frozenset[str]] = []
+        for survey in project_of(self._program).surveys.values():
+            for called in survey.calls:
+                match called.node:
+                    case ast.Call(func=built_by, args=[ast.Dict(keys=keys, values=values), *_]) if _is_instantiate(
+                        built_by
+                    ):
+                        paths = [dotted_path(each) or "" for key, each in zip(keys, values, strict=True) if key is None]
+                        found.append(frozenset(f"{path.partition('.')[2]}." for path in paths if "." in path))
+        return found
 
     @cached_property
     def _option_names(self) -> frozenset[str]:
@@ -146,6 +169,10 @@ class SetElsewhere:
             for name, nodes in survey.definitions.items()
             if any("dataclass" in ast.unparse(each) for node in nodes for each in node.decorator_list)
         )
+
+
+def _is_instantiate(function: ast.expr) -> bool:
+    return (dotted_path(function) or "").rpartition(".")[2] == "instantiate"
 
 
 def is_group_of_one(option: Option) -> bool:

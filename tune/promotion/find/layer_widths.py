@@ -14,6 +14,8 @@ INPUTS = frozenset({"in_features", "in_channels", "num_features", "input_size", 
 }
 """Those that say how wide their input is."""
 WIDTHS = OUTPUTS | INPUTS
+LEAST_ROWS = 8
+"""Below this, three numbers are no image's: depths of blocks may be ``(1, 2, 2)``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,3 +85,12 @@ def find_last_widths(project: Project) -> frozenset[tuple[str, int]]:
         for node in ast.walk(survey.source.tree)
         if isinstance(node, ast.ClassDef) and (width := find_last_width(node)) is not None
     )
+
+
+def is_image_shape(value: object) -> bool:
+    """Tell ``(1, 28, 28)``: one channel or three, and as many rows as columns."""
+    match value:
+        case (1 | 3, int(rows), int(columns)) | [1 | 3, int(rows), int(columns)]:
+            return rows == columns >= LEAST_ROWS
+        case _:
+            return False
