@@ -318,7 +318,8 @@ ASKED = (
     "CSV", "notebook", "W&B", "MLflow", "ranges on the command line", "undo", "disk is full", "EarlyStopping",
     "import lightning as L", "fix a constant", "logarithmic", "tune.py", "test set", "How many trials", "Windows",
     "pre-flight failed", "install", "change my source", "disk space", "at the same time", "out of memory",
-    "number of epochs", "Which metric", "Ray could not be started", "another folder",
+    "number of epochs", "Which metric", "Ray could not be started", "another folder", "constants called",
+    "command line. How", "every combination", "more trials", "baseline", "log out", "choose the GPU",
 )  # fmt: skip
 
 
