@@ -8,6 +8,8 @@ from tune.promotion.find.module_scan import CallSite, Definition, ModuleScan, do
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 from tune.promotion.program import Program
 
+PARSING = frozenset({"parse_args", "parse_known_args"})
+"""Methods whose value is read; where none is called, a library may parse."""
 NAMESPACES = frozenset({"args", "opt", "opts", "options", "hparams", "params", "config", "cfg", "conf", "flags"})
 """Names of what a parser returns, as most programs give them."""
 PARSING = frozenset({"parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args"})
@@ -59,7 +61,9 @@ def _is_read_of(node: ast.AST, dest: str) -> bool:
 def is_dest_read(dest: str, project: Project) -> bool:
     """Tell whether the program may read what argparse makes of an option: by its name, or all options at once."""
     surveys = project.surveys.values()
-    if "." in dest or any(dest in survey.attribute_reads or dest in survey.strings for survey in surveys):
+    if "." in dest or not any(PARSING & survey.attribute_reads.keys() for survey in surveys):
+        return True
+    if any(dest in survey.attribute_reads or dest in survey.strings for survey in surveys):
         return True
     return any(
         WHOLE_NAMESPACE & (survey.name_reads.keys() | survey.attribute_reads.keys())
