@@ -306,6 +306,7 @@ def cli_project(tmp_path, monkeypatch):
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["promotune"])
+    return tmp_path
 
 
 def test_constants_of_a_lightning_cli_that_takes_any_class_then_says_how_its_options_are_listed(cli_project, capfd):
@@ -315,6 +316,31 @@ def test_constants_of_a_lightning_cli_that_takes_any_class_then_says_how_its_opt
         "the command line says which classes LightningCLI builds: "
         "`promotune constants train.py --args 'fit --config configs/net.yaml'` lists their options and values too\n"
     ) in capfd.readouterr().out
+
+
+READS_A_FILE = """\
+import argparse
+import yaml
+parser = argparse.ArgumentParser()
+parser.add_argument("--config"{default})
+args = parser.parse_args()
+config = yaml.safe_load(open(args.config))
+print(config["lr"])
+"""
+
+
+@pytest.mark.parametrize(("default", "is_told"), [("", True), (', default="c.yaml"', False)])
+def test_constants_of_a_program_whose_command_line_names_a_config_file_then_says_how_its_values_are_listed(
+    cli_project, capfd, default, is_told
+):
+    (cli_project / "train.py").write_text(READS_A_FILE.format(default=default))
+    (cli_project / "c.yaml").write_text("lr: 0.1\n")
+
+    assert main(["constants", "train.py"]) == 0
+
+    command = "promotune constants train.py --args '--config FILE'"
+    told = f"--config may name a file that holds values: `{command}` lists them too\n"
+    assert (told in capfd.readouterr().out) is is_told
 
 
 def test_constants_with_args_then_the_values_of_a_config_file_are_listed(cli_project, capfd):

@@ -36,6 +36,9 @@ N_PLACES = 2
 N_NAMES = 2
 """Constants of a first search that is proposed."""
 
+OF_A_FILE = re.compile(r"(^|_)(config|cfg|conf|settings?|hparams|params|ya?ml|json|toml)(_file|_path)?$", re.IGNORECASE)
+"""Names of options that name a config file."""
+
 LONGEST_VALUE = 36
 """Characters of a value that a row shows."""
 
@@ -195,6 +198,7 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
     refusal = refusal_to_compose(listing.program, listing.args)
     warnings += [] if refusal is None else [f"{refusal}: --args gives what the program's command line says"]
     warnings += _tell_hidden_options(listing, written)
+    warnings += _tell_unnamed_file(listing, written)
     if warnings:
         screen.print_line()
     for warning in warnings:
@@ -225,6 +229,17 @@ def _tell_hidden_options(listing: Listing, written: str) -> Iterator[str]:
         example = f"{example} --config {join_words([file])}".lstrip()
     command = f"{this_command()} constants {written} {join_words(['--args', example or '--model CLASS'])}"
     yield f"the command line says which classes LightningCLI builds: `{command}` lists their options and values too"
+
+
+def _tell_unnamed_file(listing: Listing, written: str) -> Iterator[str]:
+    """Yield what lists the values of a config file, where the command line has to name it and does not."""
+    if listing.args or any(option.parser is OptionParser.FILE for option in listing.options):
+        return
+    for option in listing.options:
+        is_unset = option.value is None or isinstance(option.value, Unknown)
+        if option.parser is OptionParser.ARGPARSE and is_unset and OF_A_FILE.search(option.dest):
+            command = f"{this_command()} constants {written} {join_words(['--args', f'{option.name} FILE'])}"
+            yield f"{option.name} may name a file that holds values: `{command}` lists them too"
 
 
 def show_refused(screen: Screen, findings: ConstantScan) -> None:
