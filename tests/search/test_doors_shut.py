@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.projects import write_program
-from tune.internals.ray_internals import create_token
+from tune.internals.ray_internals import own_token
 
 ROOT = Path(__file__).parents[2]
 SPACE = """
@@ -112,13 +112,19 @@ def test_the_dashboard_asks_for_the_token_and_names_the_running_trials(driver):
     assert len(training(folder)) == 2
 
 
+def without_token(monkeypatch):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.mark.parametrize("umask", [0o022, 0o000])
 def test_the_token_is_its_owners_alone_from_its_making(tmp_path, monkeypatch, umask):
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    without_token(monkeypatch)
     before = os.umask(umask)
     try:
-        create_token()
+        with own_token(str(tmp_path / "of the driver")):
+            pass
     finally:
         os.umask(before)
     file = tmp_path / ".ray" / "auth_token"
@@ -128,5 +134,42 @@ def test_the_token_is_its_owners_alone_from_its_making(tmp_path, monkeypatch, um
     assert [each.name for each in file.parent.iterdir()] == ["auth_token"]
 
     file.chmod(0o644)
-    create_token()
+    with own_token(str(tmp_path / "of the driver")):
+        assert "RAY_AUTH_TOKEN_PATH" not in os.environ
     assert (file.read_text(), oct(file.stat().st_mode & 0o777)) == (token, "0o600")
+
+
+HOMES = {  # where no token can be written, whoever asks
+    "a file": lambda folder: (folder / "home").write_text(""),
+    "one whose .ray is a file": lambda folder: [(folder / "home").mkdir(), (folder / "home" / ".ray").write_text("")],
+    "one with a folder for a token": lambda folder: (folder / "home" / ".ray" / "auth_token" / "x").mkdir(parents=True),
+}
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_where_the_home_folder_takes_no_token_the_drivers_folder_has_it(tmp_path, monkeypatch, home):
+    HOMES[home](tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    check_token_of_driver(tmp_path, monkeypatch)
+
+
+def test_where_nobody_knows_of_a_home_folder_the_drivers_folder_has_the_token(tmp_path, monkeypatch):
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # as in a container for a user of any number
+    check_token_of_driver(tmp_path, monkeypatch)
+
+
+def check_token_of_driver(folder, monkeypatch):
+    without_token(monkeypatch)
+    tokens = []
+    for name in ("first", "second"):
+        (folder / name).mkdir()
+        with own_token(str(folder / name)):
+            file = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
+            assert file.parent == folder / name
+            assert oct(file.stat().st_mode & 0o777) == "0o600"
+            tokens.append(file.read_text())
+        assert "RAY_AUTH_TOKEN_PATH" not in os.environ
+
+    assert re.fullmatch("[0-9a-f]{64}", tokens[0])
+    assert tokens[1] == tokens[0]  # Ray reads it once in a process

@@ -35,7 +35,7 @@ from tune.cluster.signals import block_sigusr1, handle_interrupts
 from tune.errors import StartError
 from tune.gc_control import collector_paused
 from tune.internals.private_apis import log_missing_apis, patch_attribute
-from tune.internals.ray_internals import bind_to_loopback, create_token
+from tune.internals.ray_internals import bind_to_loopback, own_token
 from tune.trial.process.output import write_to_log
 
 OBJECT_STORE_BYTES = 100 * 2**20
@@ -72,9 +72,8 @@ def run_own_ray(
     dashboard = Dashboard(on_dashboard)
     imports = threading.Thread(target=_import_driver_modules, daemon=True)
     imports.start()
-    create_token()
     forget_loss()
-    with handle_interrupts(on_interrupt), ray_temp_folder() as folder, _own_session(folder):
+    with handle_interrupts(on_interrupt), ray_temp_folder() as folder, own_token(folder), _own_session(folder):
         try:
             yield from _run_ray(resources, dashboard, imports, folder, on_stuck)
         finally:

@@ -1,6 +1,7 @@
 """Ray's addresses, its token, its client and its key-value store. Ray Tune is imported late: it takes a second."""
 
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -17,7 +18,8 @@ from tune.internals.private_apis import patch_attribute
 
 LOOPBACK = "127.0.0.1"
 TOKEN_FILE = Path("~/.ray/auth_token")
-TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+NAMES_FILE = "RAY_AUTH_TOKEN_PATH"
+TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", NAMES_FILE)
 """Where the user may have put a token of his own; Ray then makes none."""
 MODE = "RAY_AUTH_MODE"
 
@@ -33,22 +35,54 @@ def bind_to_loopback() -> Iterator[dict[str, str]]:
         yield {"_node_ip_address": LOOPBACK}
 
 
-def create_token() -> None:
-    """Write Ray's token before Ray does, who would let all read it; one that is there becomes its owner's alone."""
+@contextlib.contextmanager
+def own_token(folder: str) -> Iterator[None]:
+    """Have a token before Ray makes one, which Ray would let all read; it is in the user's home folder.
+
+    Where that folder cannot be written, as in many containers, the token is in ``folder``; Ray is told so meanwhile.
+    """
     if is_token_disabled() or any(os.environ.get(name) for name in TOKEN_VARIABLES):
+        yield
         return
-    file = TOKEN_FILE.expanduser()
-    with contextlib.suppress(OSError):  # no home to write to: Ray says what it makes of that
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-            try:
-                with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-                    out.write(secrets.token_hex(32))
-                os.link(aside, file)  # whole, or not at all: two searches may start at a time
-            finally:
-                aside.unlink(missing_ok=True)
-        file.chmod(0o600)
+    try:
+        create_token(TOKEN_FILE.expanduser())
+    except (OSError, RuntimeError):  # RuntimeError: nobody knows of a home folder
+        file = Path(folder) / TOKEN_FILE.name
+        create_token(file)
+        os.environ[NAMES_FILE] = str(file)
+    try:
+        yield
+    finally:
+        os.environ.pop(NAMES_FILE, None)
+
+
+def create_token(file: Path) -> None:
+    """Write a token where none is; one that is there becomes its owner's alone. Raise OSError where neither can be."""
+    if _is_readable(file):
+        with contextlib.suppress(OSError):
+            file.chmod(0o600)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(new_token())
+        os.link(aside, file)  # whole, or not at all: two searches may start at a time
+    except FileExistsError:
+        if not _is_readable(file):
+            raise
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _is_readable(file: Path) -> bool:
+    return file.is_file() and os.access(file, os.R_OK)
+
+
+@functools.cache
+def new_token() -> str:
+    """Return a token, in a process always the same: Ray reads it once, and a process may start several Rays."""
+    return secrets.token_hex(32)
 
 
 def is_token_disabled() -> bool:

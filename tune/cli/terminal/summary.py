@@ -198,7 +198,9 @@ def show_dashboard(screen: Screen, address: str) -> None:
             warning = "RAY_AUTH_MODE=disabled: any user of this machine can run code as you"
             screen.print_result(f"warning: {warning}", style="bold red")
         else:
-            screen.print_line(f"  its token    {tool_command('ray')} get-auth-token")
+            file = os.environ.get("RAY_AUTH_TOKEN_PATH")
+            where = f"RAY_AUTH_TOKEN_PATH={word_here(Path(file))} " if file else ""
+            screen.print_line(f"  its token    {where}{tool_command('ray')} get-auth-token")
 
 
 class TrialLines(SearchListener):
