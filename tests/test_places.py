@@ -152,3 +152,23 @@ def test_the_python_api_takes_the_variable_too(tmp_path, monkeypatch):
     with pytest.raises(PromotuneError) as error:
         load("begun")
     assert f"{tmp_path.name}/begun/space.yaml: " in str(error.value)
+
+
+@pytest.fixture
+def no_home(monkeypatch):
+    """Know of no home folder, as in a container for a user of any number."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+
+
+@pytest.mark.usefixtures("no_home")
+def test_where_nobody_knows_of_a_home_folder_a_path_is_shown_whole(tmp_path):
+    assert display_path(tmp_path / "lr") == str(tmp_path / "lr")
+
+
+@pytest.mark.usefixtures("no_home")
+def test_where_nobody_knows_of_a_home_folder_a_url_needs_a_place_for_its_copy(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    with pytest.raises(OptionError) as raised:
+        local_folder_of("s3://bucket/searches")
+    assert raised.value.where == "XDG_CACHE_HOME"

@@ -290,7 +290,7 @@ def display_path(path: Path) -> str:
         return url
     try:
         return str("~" / path.relative_to(Path.home()))
-    except ValueError:
+    except (ValueError, RuntimeError):  # RuntimeError: nobody knows of a home folder
         return str(path)
 
 

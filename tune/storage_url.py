@@ -112,4 +112,4 @@ def check_url(url: str) -> str:
 
 def _copies_folder() -> Path:
     """Return where the copies lie: the user's cache, as the XDG base directories have it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "promotune"
+    return absolute_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "XDG_CACHE_HOME") / "promotune"

@@ -348,3 +348,14 @@ def test_each_module_is_looked_for_once(write, monkeypatch):
 
     assert len(find_program(project / "train.py").sources) == 32
     assert len([path for path in asked if str(path).startswith(str(project / "pkg"))]) < 300
+
+
+def test_a_project_has_a_root_where_nobody_knows_of_a_home_folder(tmp_path, monkeypatch):
+    program = tmp_path / "work" / "train.py"
+    program.parent.mkdir()
+    program.write_text("import sys\nsys.path.append('..')\n")
+    monkeypatch.chdir(program.parent)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # as in a container for a user of any number
+
+    assert find_program(program).root == tmp_path

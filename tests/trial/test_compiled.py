@@ -1,6 +1,9 @@
 """A program that compiles its model: each trial compiles anew, whatever trials compiled before it on its worker."""
 
 import pytest
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+from tune.trial.process.trial_process import find_compiler_cache
 
 PROGRAM = """
 import pytorch_lightning as pl
@@ -48,3 +51,14 @@ def test_each_trial_compiles_anew_however_many_did_before(worker):
     graphs = {line for trial in trials for line in trial.log.splitlines() if line.startswith("GRAPHS")}
     assert len(graphs) == 1
     assert graphs != {"GRAPHS 0"}
+
+
+@pytest.mark.parametrize("name", ["somebody", None])
+def test_compiled_code_is_kept_where_torch_keeps_it_also_for_a_user_without_a_name(monkeypatch, name):
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    if name is not None:
+        monkeypatch.setenv("LOGNAME", name)
+
+    assert find_compiler_cache() == default_cache_dir()

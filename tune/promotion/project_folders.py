@@ -41,10 +41,19 @@ def find_root(program: Path) -> Path:
     above_program = [] if marked else [entry for entry in entries if program.is_relative_to(entry)]
     for folder in (*added_folders(program.read_bytes(), program), *above_program):
         above = next(each for each in (root, *root.parents) if folder.is_relative_to(each))
-        is_near = not marked and above in (folder, start.parent) and above not in (Path.home(), *Path.home().parents)
+        is_near = not marked and above in (folder, start.parent) and above not in _home_and_above()
         if above in marked or is_near:
             root = above
     return root
+
+
+def _home_and_above() -> tuple[Path, ...]:
+    """Return the user's home folder and those above it; none where nobody knows of one, as in some containers."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return ()
+    return (home, *home.parents)
 
 
 def package_parent(path: Path) -> Path:

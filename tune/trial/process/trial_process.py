@@ -149,7 +149,7 @@ def _become_own_process(start: TrialStart, variables: Mapping[str, str]) -> None
     os.environ.update({**variables, **start.environment})
     _limit_compiler()
     if start.temporary is not None:
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", _compiler_cache())  # as in any run; it is not for one trial
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", find_compiler_cache())  # as in any run: for all trials
         os.environ["TMPDIR"] = start.temporary
         tempfile.tempdir = None
     null = os.open(os.devnull, os.O_RDONLY)
@@ -171,11 +171,15 @@ def _limit_compiler() -> None:
         config.compile_threads = int(number)  # type: ignore[attr-defined]
 
 
-def _compiler_cache() -> str:
+def find_compiler_cache() -> str:
     """Return the folder that torch takes for compiled code, by the temporary folder of all."""
     import getpass
 
-    return str(Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}")
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container knows no name for its user; torch names the folder so then
+        user = f"uid_{os.getuid()}"
+    return str(Path(tempfile.gettempdir()) / f"torchinductor_{user}")
 
 
 def exit_now() -> None:
