@@ -781,6 +781,13 @@ def test_a_trial_of_a_driver_that_a_launcher_gave_rank_1_writes_its_events_and_h
     assert (files.folder / "hparams.yaml").is_file()
 
 
+def test_a_trial_is_on_one_node_whatever_the_environment_says_of_a_trainer(start):
+    environment = {**os.environ, "PL_TRAINER_NUM_NODES": "2", "PL_TRAINER_DEVICES": "2"}
+    told, record, _ = run(start(program()), environment=environment, hang_after_s=20)
+
+    assert (told.death, record.stage) == (None, "complete")
+
+
 def test_a_process_that_is_started_ahead_has_no_variables_of_a_launcher(monkeypatch):
     for name, text in LAUNCHERS.items():
         monkeypatch.setenv(name, text)

@@ -20,6 +20,7 @@ TEST_LOADERS = "test_loaders"
 
 TRAINER_DEFAULTS: Mapping[str, Any] = {
     "devices": 1,
+    "num_nodes": 1,
     "enable_model_summary": False,
     "enable_checkpointing": False,  # ours are written by the rule that also scores the trial
     "num_sanity_val_steps": 0,  # the pre-flight has validated already
