@@ -66,6 +66,37 @@ def test_a_child_that_would_import_the_source_on_disk_is_refused(worker, program
     assert "Exception ignored" not in trial.log
 
 
+EXECS = (
+    "os.execv(sys.executable, [sys.executable, *sys.argv])",
+    "os.execve(sys.executable, [sys.executable, *sys.argv], os.environ)",
+    "os.execvp('python', ['python', *sys.argv])",
+    "os.execl(sys.executable, sys.executable, *sys.argv)",
+)
+
+
+@pytest.mark.parametrize("call", EXECS)
+def test_a_program_that_would_start_itself_anew_in_its_process_is_refused(worker, programs, call):
+    text = f"import os\nimport sys\n{programs('scripted').read_text()}\n{call}\n"
+    trial = worker("scripted", text, max_epochs=1).run(preflight=True)
+
+    failure = trial.failure
+    line = len(text.splitlines())
+    assert failure.kind == "ProgramError"
+    assert failure.message == (
+        f"scripted.py:{line}: the program replaces its process, and would train with its hardcoded values"
+    )
+    assert failure.hint == (
+        "Start the search with what that line sets as an environment variable, so that the line is not reached."
+    )
+
+
+def test_a_child_that_the_program_forks_may_become_another_program(worker, programs):
+    deed = "if os.fork() == 0:\n    os.execvp('true', ['true'])\nassert os.wait()[1] == 0\n"
+    text = f"import os\n{programs('scripted').read_text()}\n{deed}"
+
+    assert worker("scripted", text, max_epochs=1).run(preflight=True).failure is None
+
+
 def test_the_start_method_is_that_of_one_trial(worker, programs):
     before = multiprocessing.get_start_method(allow_none=True)
     worker("scripted", program(programs, "", "mp.set_start_method('spawn', force=True)"), max_epochs=1).run()

@@ -28,7 +28,7 @@ from tune.trial.lightning.profiler import Stopwatch
 from tune.trial.lightning.report_callback import Report
 from tune.trial.lightning.value_check import PromotedValueCheck
 from tune.trial.messages import EpochReport, Job, ProgramRun
-from tune.trial.process.child_processes import forbid_spawned_children
+from tune.trial.process.child_processes import forbid_exec, forbid_spawned_children
 from tune.trial.process.seeding import derive_seed, override_seeds
 from tune.trial.run_script import run_script
 from tune.trial.run_system import run_system
@@ -77,6 +77,7 @@ def execute_program(
         own_seeds,
         executor.promoted_imports(values) as in_force,
         forbid_spawned_children(snapshot),
+        forbid_exec(snapshot),
         contextlib.ExitStack() as patches,
     ):
         configs = SnapshotConfigs(executor.snapshot, job.options, order.options, order.folder)

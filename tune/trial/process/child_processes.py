@@ -3,6 +3,7 @@
 import ast
 import atexit
 import contextlib
+import functools
 import os
 import sys
 import threading
@@ -14,6 +15,7 @@ from multiprocessing.connection import Pipe
 from typing import Any, NoReturn
 
 from tune.errors import ProgramError
+from tune.internals.private_apis import patch_attribute
 from tune.promotion.program import Program
 from tune.trial.process.channel import LOST, describe_end
 from tune.trial.process.linux import CLEANER_S, become_subreaper, children_of, is_cleaner, kill_all, reap_children
@@ -122,6 +124,42 @@ def forbid_spawned_children(program: Program) -> Iterator[None]:
         yield
     finally:
         spawn.get_preparation_data = before
+
+
+EXEC = frozenset(name for name in dir(os) if name.startswith("exec"))
+EXEC_HINT = "Start the search with what that line sets as an environment variable, so that the line is not reached."
+
+
+@contextlib.contextmanager
+def forbid_exec(program: Program) -> Iterator[None]:
+    """Raise ProgramError where the program replaces its own process; a child that it forked may do that.
+
+    All functions of that kind call one of two.
+    """
+    pid = os.getpid()
+
+    def refuse(function: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
+        @functools.wraps(function)
+        def replacement(*args: Any, **given: Any) -> NoReturn:
+            if os.getpid() != pid:
+                function(*args, **given)
+            what = "the program replaces its process, and would train with its hardcoded values"
+            raise ProgramError(_find_exec_call(program), what, EXEC_HINT)
+
+        return replacement
+
+    with patch_attribute(os, "execv", refuse(os.execv)), patch_attribute(os, "execve", refuse(os.execve)):
+        yield
+
+
+def _find_exec_call(program: Program) -> str | None:
+    """Return the first place where the program calls such a function."""
+    for source in program.sources.values():
+        for node in ast.walk(source.tree):
+            match node:
+                case ast.Call(func=ast.Attribute(attr=name) | ast.Name(name)) if name in EXEC:
+                    return f"{source.name}:{node.lineno}"
+    return None
 
 
 def _find_spawn_call(program: Program) -> str | None:
