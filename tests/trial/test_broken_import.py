@@ -27,6 +27,8 @@ PACKAGES = {  # its source; what is said beside the place
     "a bug": ("1 / 0", ""),
     "a package that it needs": ("import nowhere", MISSING.format("nowhere")),
     "a package of another name": ("\n\nimport cv2", MISSING.format("opencv-python")),
+    "a module that setuptools had": ("import pkg_resources", MISSING.format("'setuptools<81'")),
+    "Lightning's bolts": ("import pl_bolts.models", MISSING.format("lightning-bolts")),
 }
 
 

@@ -106,6 +106,44 @@ def test_a_program_for_lightning_1_is_told_what_to_write(tmp_path, monkeypatch, 
     assert f"` write {today}" in failure.hint
 
 
+OLD_METRICS = {
+    "Accuracy()": ({"init": "self.accuracy = torchmetrics.Accuracy()"}, "Accuracy", "Accuracy(task="),
+    "F1Score of classes": ({"init": "self.f1 = torchmetrics.F1Score(num_classes=3)"}, "F1Score", "F1Score(task="),
+    "accuracy of a step": (
+        {"init": "torchmetrics.functional.accuracy(torch.ones(2), torch.ones(2))"},
+        "accuracy",
+        "accuracy(..., task=",
+    ),
+    "F1": ({"init": "self.f1 = torchmetrics.F1()"}, "F1", "torchmetrics.F1Score(task="),
+    "IoU": ({"above": "from torchmetrics import IoU"}, "IoU", "torchmetrics.JaccardIndex(task="),
+}
+"""By its kind: what the program does, how it names it, and how what stands for it begins."""
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("parts", "name", "today"), OLD_METRICS.values(), ids=OLD_METRICS)
+def test_a_program_for_torchmetrics_before_0_11_is_told_what_to_write(
+    tmp_path, monkeypatch, server, parts, name, today
+):
+    empty = dict.fromkeys(("above", "init", "method", "before", "arguments", "after"), "")
+    text = PROGRAM.replace("import torch\n", "import torch\nimport torchmetrics\n")
+    text = text.format(**{**empty, "arguments": "max_epochs=1", **parts})
+    failure = run(tmp_path, monkeypatch, server, text)
+
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if next(iter(parts.values())) in line)
+    assert failure.place == f"train.py:{line}"
+    assert failure.hint.startswith(f"It is written for an older torchmetrics: instead of `{name}` write `{today}")
+
+
+def test_a_missing_task_of_the_programs_own_is_not_explained(tmp_path, monkeypatch, server):
+    text = PROGRAM.format(
+        above="def accuracy_of(task): pass", init="accuracy_of()", method="", before="", arguments="", after=""
+    )
+    failure = run(tmp_path, monkeypatch, server, text)
+
+    assert failure.hint is None
+
+
 def test_a_hook_of_a_system_is_shown_at_its_own_line(tmp_path, monkeypatch, server):
     text = PROGRAM.format(
         above="", init="", method="def training_epoch_end(self, outputs): pass", before="", arguments="", after=""

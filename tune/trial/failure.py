@@ -27,11 +27,13 @@ DISTRIBUTIONS: Mapping[str, str] = {
     "cv2": "opencv-python",
     "dotenv": "python-dotenv",
     "hydra": "hydra-core",
+    "pkg_resources": "'setuptools<81'",
+    "pl_bolts": "lightning-bolts",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
-"""What is installed for a module of another name."""
+"""What is installed for a module of another name. Setuptools advises below 81: ``pkg_resources`` is gone from 82 on."""
 
 OF_ANOTHER_TORCH = re.compile(
     r"operator torch\w+::|undefined symbol|from 'torch[.']|module 'torch[.'\w]* has no attribute"

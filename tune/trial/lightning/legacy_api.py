@@ -1,6 +1,7 @@
-"""Programs written for Lightning 1: what they ask for, and what stands for it today.
+"""Programs written for Lightning 1, or torchmetrics before 0.11: what they ask for, and what stands for it today.
 
-Read from Lightning's own changelogs of 1.5 to 2.0: https://lightning.ai/docs/pytorch/stable/upgrade/migration_guide.html.
+Read from Lightning's own changelogs of 1.5 to 2.0: https://lightning.ai/docs/pytorch/stable/upgrade/migration_guide.html,
+and from that of torchmetrics, of 0.7 to 0.11: https://github.com/Lightning-AI/torchmetrics/blob/master/CHANGELOG.md.
 """
 
 import ast
@@ -118,6 +119,13 @@ TODAY: Mapping[str, str] = MappingProxyType(
         "pytorch_lightning.callbacks.ProgressBarBase": "`pytorch_lightning.callbacks.ProgressBar`",
         "pytorch_lightning.callbacks.GPUStatsMonitor": "`pytorch_lightning.callbacks.DeviceStatsMonitor`",
         "torch.nn.DataLoader": "`torch.utils.data.DataLoader`",
+        "torchmetrics.F1": "`torchmetrics.F1Score(task='multiclass', num_classes=...)`",
+        "torchmetrics.FBeta": "`torchmetrics.FBetaScore(task='multiclass', num_classes=...)`",
+        "torchmetrics.IoU": "`torchmetrics.JaccardIndex(task='multiclass', num_classes=...)`",
+        "torchmetrics.MatthewsCorrcoef": "`torchmetrics.MatthewsCorrCoef(task='multiclass', num_classes=...)`",
+        "torchmetrics.PSNR": "`torchmetrics.image.PeakSignalNoiseRatio(data_range=...)`",
+        "torchmetrics.SSIM": "`torchmetrics.image.StructuralSimilarityIndexMeasure(data_range=...)`",
+        "torchmetrics.WER": "`torchmetrics.text.WordErrorRate()`",
     }
 )
 """What an exception says is missing -> what stands for it."""
@@ -149,18 +157,29 @@ SAYINGS = tuple(
 )
 """How Python and Lightning say it."""
 
+WITHOUT_TASK = re.compile(r"(\w+?)(?P<of_class>\.__new__)?\(\) missing .*argument: 'task'")
+"""What a metric of classification says that is called as before torchmetrics 0.11."""
+METRICS_WITH_TASK = re.compile(
+    r"(?i:accuracy|auroc|average_?precision|calibration_?error|cohen_?kappa|confusion_?matrix|exact_?match|f1_?score"
+    r"|fbeta_?score|hamming_?distance|hinge_?loss|jaccard_?index|matthews_?corr_?coef|precision|precision_?recall_?curve"
+    r"|recall|roc|specificity|stat_?scores)"
+)
+"""The names of these metrics, classes and functions."""
+
 STRATEGIES = frozenset({"ddp", "dp", "ddp2", "ddp_cpu", "ddp_spawn", "horovod"})
 """What Lightning 1 took as an accelerator."""
 
 
 @dataclass(frozen=True, slots=True)
 class LegacyName:
-    """A name of Lightning 1."""
+    """A name of Lightning 1, or of an old torchmetrics."""
 
     name: str
     """As the program writes it: ``gpus``."""
     today: str
     """What stands for it."""
+    library: str = "Lightning"
+    """Whose it is."""
 
 
 def check_legacy_accelerator(accelerator: object) -> None:
@@ -174,7 +193,7 @@ def add_upgrade_hint(failure: Failure, program: Program) -> Failure:
     old = _find_legacy_name(failure.message)
     if old is None or failure.ours:
         return failure
-    hint = f"It is written for an older Lightning: instead of `{old.name}` write {old.today}."
+    hint = f"It is written for an older {old.library}: instead of `{old.name}` write {old.today}."
     if old.name in (failure.code or ""):
         return replace(failure, hint=hint)
     place, code = next(_find_name_uses(old.name, program), (failure.place, failure.code))
@@ -182,13 +201,18 @@ def add_upgrade_hint(failure: Failure, program: Program) -> Failure:
 
 
 def _find_legacy_name(message: str) -> LegacyName | None:
+    said = WITHOUT_TASK.search(message)
+    if said is not None and METRICS_WITH_TASK.fullmatch(said[1]) is not None:
+        before = "" if said["of_class"] else "..., "
+        return LegacyName(said[1], f"`{said[1]}({before}task='multiclass', num_classes=...)`", "torchmetrics")
     for saying in SAYINGS:
         if (said := saying.search(message)) is None:
             continue
         name, owner = said["name"], said.groupdict().get("owner")
         for key in (f"{owner}.{name}", name, *_list_parent_packages(name)):
             if key in TODAY:
-                return LegacyName(key if key != name and "." in name else name, TODAY[key])
+                library = "torchmetrics" if key.startswith("torchmetrics.") else "Lightning"
+                return LegacyName(key if key != name and "." in name else name, TODAY[key], library)
     return None
 
 
