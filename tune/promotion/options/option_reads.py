@@ -8,12 +8,10 @@ from tune.promotion.find.module_scan import CallSite, Definition, ModuleScan, do
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 from tune.promotion.program import Program
 
-PARSING = frozenset({"parse_args", "parse_known_args"})
-"""Methods whose value is read; where none is called, a library may parse."""
 NAMESPACES = frozenset({"args", "opt", "opts", "options", "hparams", "params", "config", "cfg", "conf", "flags"})
 """Names of what a parser returns, as most programs give them."""
 PARSING = frozenset({"parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args"})
-"""Methods of a parser that return what it read."""
+"""Methods of a parser that return what it read; where the program calls none, a library may parse."""
 SHOWING = frozenset({"print", "pprint", "str", "repr", "logging.info", "logger.info"})
 """Functions that change nothing by what they are given."""
 WHOLE = frozenset({"vars", "eval", "exec", "attrgetter"})
