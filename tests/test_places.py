@@ -158,6 +158,7 @@ def test_the_python_api_takes_the_variable_too(tmp_path, monkeypatch):
 def no_home(monkeypatch):
     """Know of no home folder, as in a container for a user of any number."""
     monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
 
 
@@ -167,8 +168,7 @@ def test_where_nobody_knows_of_a_home_folder_a_path_is_shown_whole(tmp_path):
 
 
 @pytest.mark.usefixtures("no_home")
-def test_where_nobody_knows_of_a_home_folder_a_url_needs_a_place_for_its_copy(monkeypatch):
-    monkeypatch.delenv("XDG_CACHE_HOME")
+def test_where_nobody_knows_of_a_home_folder_a_url_needs_a_place_for_its_copy():
     with pytest.raises(OptionError) as raised:
         local_folder_of("s3://bucket/searches")
     assert raised.value.where == "XDG_CACHE_HOME"

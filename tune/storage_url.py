@@ -80,7 +80,10 @@ def check_utf8(text: str, asked: str | None) -> None:
 
 def url_of(path: Path) -> str | None:
     """Return the URL of what a path of this machine is a copy of; None where it is no copy."""
-    cache = _copies_folder()
+    try:
+        cache = _copies_folder()
+    except OptionError:  # nobody knows of a place for copies: there are none
+        return None
     if not path.is_relative_to(cache) or path == cache:
         return None
     copy, *rest = path.relative_to(cache).parts
