@@ -1,13 +1,15 @@
-"""The controller decides about trials on GPUs; the test is Ray, and the trials."""
+"""The controller decides about trials on GPUs, and of dead processes; the test is Ray, and the trials."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.events import session
 from tests.experiments import PROGRAM, SPACE
 from tune.cluster.resources import Resources
-from tune.experiment.records import Failure, TrialRecord
+from tune.experiment.records import Failure, TrialRecord, read_record
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
@@ -18,6 +20,8 @@ from tune.search.spec import Search
 from tune.search.study.study import create_search_study, open_search_study
 from tune.space.space_file import read_space
 from tune.trial.messages import EpochReport
+from tune.trial.trackers.close_runs import start_closing_runs
+from tune.trial.trackers.run_records import RunRecord, read_run_records, write_run_records
 
 OUT = Failure(kind="OutOfMemoryError", message="CUDA out of memory.")
 FAULT = Failure(kind="RuntimeError", message="CUDA error: unspecified launch failure")
@@ -62,19 +66,19 @@ class Place:
             version=files.folder.name,
             constants=task.values,
             seed=0,
-            stage="failed" if failure else "complete",
             attempt=task.attempt,
             pid=1,
             host="node",
             started=0.0,
             curve=curve,
             failure=failure,
-            **{"devices": "0", "ready": True, **more},
+            **{"devices": "0", "ready": True, "stage": "failed" if failure else "complete", **more},
         )
         record.write_record(files)
         if curve and not task.rehearsal:
             self.controller.receive_epochs(trial_id, [EpochReport(1, 0.5, last=True)])
         self.controller.on_trial_end(trial_id, death=None)
+        return files
 
 
 @pytest.fixture
@@ -175,3 +179,38 @@ def test_the_only_gpu_that_fails_the_pre_flight_is_not_left_out(search, monkeypa
 
     assert place.controller.failed_on_device is None
     assert place.controller.end.preflight_failed
+
+
+@pytest.mark.parametrize(("stage", "is_stopped"), [("running", True), ("stopped", True), ("complete", False)])
+def test_a_trial_whose_process_died_behind_its_last_epoch_is_completed_when_no_process_is_left(
+    search, tmp_path, monkeypatch, stage, is_stopped
+):
+    closing = []
+    monkeypatch.setattr(
+        "tune.search.build_controller.start_closing_runs", lambda *given: closing.append(start_closing_runs(*given))
+    )
+    place, ledger = start(search)
+    place.ask()
+    place.end(0)
+    task = place.ask()
+    if is_stopped:
+        place.controller._scheduler_runner.stopped.add(task.number)
+    csv = tmp_path / "csv"
+    csv.mkdir()
+    (csv / "metrics.csv").touch()
+    files = VersionPaths(Path(task.version))
+    files.folder.mkdir()
+    write_run_records(files, [RunRecord(tracker="csv", run=str(csv))])
+    place.end(task.number, stage=stage)
+    ended = ledger.trial_results[1].ended
+
+    place.controller.complete_dead_trials()
+
+    state = "stopped" if is_stopped else "complete"
+    record = read_record(files)
+    assert (record.stage, record.failure) == (state, None)
+    assert record.ended == (ended if stage == "running" else None)
+    assert session(files.folder).status == "STATUS_SUCCESS"
+    assert [each.wait() for each in closing] == [0]
+    assert [each.state for each in read_run_records(files)] == [state]
+    assert json.loads((csv / "promotune.json").read_text())["state"] == state

@@ -24,7 +24,7 @@ from tune.search.steering.request_handler import RequestHandler
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Value
 from tune.storage_url import url_of
-from tune.trial.checkpoints.event_files import finalize_failed_version
+from tune.trial.checkpoints.event_files import Status, finalize_version
 from tune.trial.messages import Job
 from tune.trial.trackers.close_runs import start_closing_runs
 
@@ -54,8 +54,8 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
         for listener in search.listeners:
             listener.on_share_outgrown(number, share, larger)
 
-    def complete_version(files: VersionPaths, values: Mapping[str, Value], started: float) -> None:
-        finalize_failed_version(files, values, job.hardcoded, started)
+    def complete_version(files: VersionPaths, values: Mapping[str, Value], started: float, status: Status) -> None:
+        finalize_version(files, values, job.hardcoded, started, status=status)
         start_closing_runs(files, search.space.mode, job.folder)
 
     def tell_pause(pause: SearchPause | None) -> None:

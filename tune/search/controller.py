@@ -361,6 +361,13 @@ class SearchController:
         self._record_epochs(number, left.unreported_epochs(several=self._ledger.has_other_metrics), over=True)
         self._close_trial(number, left.record, failed=left.failed and not left.is_complete, death=death or "")
 
+    def complete_dead_trials(self) -> None:
+        """Write what is missing of trials whose processes died behind their last epoch; none may be left."""
+        with self.end.pause_on_error():
+            for outcome in self._ledger.trial_results:
+                if outcome.state in ("complete", "pruned"):
+                    self._trial_closer.complete_dead_trial(outcome, self.versions.get_version(outcome.number))
+
     def _runs_again(self, number: int, record: TrialRecord | None) -> bool:
         """Let a trial run again that failed by its device, or by the size of its share of one; tell whether it does.
 

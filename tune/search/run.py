@@ -109,6 +109,7 @@ def _run_on_cluster(search: Search, job: Job, snapshot: Snapshot, gpus: str) -> 
             ledger = open_search_study(search.paths, search.space, search.promoted)
         job = replace(job, surroundings=_record_environment(search, snapshot, gpus))
         controller = _run_trials(search, job, ledger)
+    controller.complete_dead_trials()
     return _Run(search=search, controller=controller, ledger=ledger)
 
 
@@ -213,6 +214,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
                 for listener in search.listeners:
                     listener.on_ray_start()
                 run_trials(controller, job, search.resources, partial(end_without_ray, search))
+        controller.complete_dead_trials()
     return build_result(search, controller, ledger)
 
 

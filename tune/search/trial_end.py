@@ -18,9 +18,11 @@ from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Value
 from tune.trial.checkpoints.checkpoint_state import read_checkpoint_state
+from tune.trial.checkpoints.event_files import Status
 from tune.trial.messages import EpochReport
 from tune.trial.process.channel import has_written_stack
 from tune.trial.process.watched import find_crash_places
+from tune.trial.trackers.run_records import read_run_records
 
 
 def explain_death(record: TrialRecord | None, death: str, version: VersionPaths) -> TrialRecord | None:
@@ -137,8 +139,8 @@ class FailureStreak:
             self.last_straw = outcome
 
 
-OnDeath = Callable[[VersionPaths, Mapping[str, Value], float], None]
-"""Completes the version of a trial whose process died; takes its constants and when it started, too."""
+OnDeath = Callable[[VersionPaths, Mapping[str, Value], float, Status], None]
+"""Completes the version of a trial whose process died; takes its constants, when it started, and how it ended, too."""
 
 
 class TrialCloser:
@@ -194,7 +196,23 @@ class TrialCloser:
         """Write the record of a trial whose process died."""
         if record is not None and record.stage != "failed":
             replace(record, stage="failed").write_record(version)
-        self._on_death(version, self._ledger.get_values(number), record.started if record else time.time())
+        started = record.started if record else time.time()
+        self._on_death(version, self._ledger.get_values(number), started, "failed")
+
+    def complete_dead_trial(self, outcome: TrialResult, version: VersionPaths) -> None:
+        """Write what is missing of a trial that did not fail, and whose process died behind its last epoch.
+
+        Nobody waits for the process of a trial that was stopped: this is for when no process of the search is left.
+        """
+        record = read_record(version)
+        if record is None or record.stage == "failed":
+            return
+        if record.stage not in ("complete", "stopped"):
+            record = replace(record, stage="stopped", ended=outcome.ended)
+            record.write_record(version)
+        elif all(each.state != "running" for each in read_run_records(version)):
+            return
+        self._on_death(version, self._ledger.get_values(outcome.number), record.started, "success")
 
     def _explain_bad_metric(self, number: int) -> str | None:
         for epoch, value in self._ledger.read_curve(number).items():

@@ -16,7 +16,7 @@ from tune.promotion.execute import Executor
 from tune.storage.upload import upload_while_running
 from tune.trial.checkpoints.checkpoint_loading import roll_back_to_checkpoint
 from tune.trial.checkpoints.checkpoint_state import CheckpointState, read_checkpoint_state
-from tune.trial.checkpoints.event_files import finalize_failed_version, truncate_event_files
+from tune.trial.checkpoints.event_files import finalize_version, truncate_event_files
 from tune.trial.disk_space import find_disk_full_error, translate_disk_full, walk_exception_chain
 from tune.trial.distributed.process_group import ALONE
 from tune.trial.distributed.ranks import RankGroup, RankResult
@@ -112,7 +112,7 @@ class TrialRunner:
                         self._handle_exception(error)
                     self._runs.close_runs(self._describe_end())
                 if self.record.stage == "failed":
-                    finalize_failed_version(self._files, self._task.values, self._job.hardcoded, self.record.started)
+                    finalize_version(self._files, self._task.values, self._job.hardcoded, self.record.started)
                 return self.record
         except NoRoomError:
             truncate_event_files(folder, read_checkpoint_state(self._files.last_checkpoint))  # one may be half written

@@ -158,10 +158,15 @@ def _read_events(path: Path, start: int) -> Iterator[tuple[Event, int]]:
             yield event, file.tell()
 
 
-def finalize_failed_version(
-    files: VersionPaths, promoted: Mapping[str, Value], hardcoded: Mapping[str, Value], started: float
+def finalize_version(
+    files: VersionPaths,
+    promoted: Mapping[str, Value],
+    hardcoded: Mapping[str, Value],
+    started: float,
+    *,
+    status: Status = "failed",
 ) -> None:
-    """Write what is missing in the version of a trial that failed; ``started`` in seconds since the epoch."""
+    """Write what is missing in the version of a trial that ended; ``started`` in seconds since the epoch."""
     files.folder.mkdir(parents=True, exist_ok=True)
     if not files.hparams.exists():
         with atomic_write(files.hparams) as aside:
@@ -172,7 +177,7 @@ def finalize_failed_version(
     if SESSION_END_INFO_TAG.encode() in written:
         return
     start = [] if SESSION_START_INFO_TAG.encode() in written else [session_start(promoted, started)]
-    summaries = [*start, session_end("failed")]
+    summaries = [*start, session_end(status)]
     writer = EventFileWriter(str(files.folder))
     try:
         for summary in summaries:
