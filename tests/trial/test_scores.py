@@ -539,6 +539,24 @@ def test_preflight_when_no_fit_counts_then_it_says_what_there_is(searched, body,
     assert (baseline.failure.kind, baseline.failure.message, baseline.failure.hint) == ("MetricError", message, hint)
 
 
+TO_LOGGERS = {
+    "a logger of the module's": "self.logger.log_metrics({'loss': 0.5})",
+    "what a logger writes with": "self.logger.experiment.add_scalar('loss', 0.5, self.global_step)",
+    "a tracker": "wandb.log({'epoch': self.current_epoch, 'loss': 0.5})",
+}
+
+
+@pytest.mark.parametrize("call", TO_LOGGERS.values(), ids=TO_LOGGERS)
+def test_preflight_when_a_metric_is_given_to_a_logger_alone_then_it_says_where(searched, call):
+    more = f"class wandb:\n    log = print\n\nclass Net(Net):\n    def on_train_epoch_end(self): {call}\n"
+    worker, baseline = searched(in_main("fit(module=Net())", more), metric="loss")
+
+    lines = (worker.storage.parent / "project/program.py").read_text().splitlines()
+    place = f"program.py:{1 + next(number for number, line in enumerate(lines) if call in line)}"
+    assert baseline.failure.message == f"'loss' is given to a logger alone ({place})"
+    assert baseline.failure.hint == "Write `self.log('loss', ...)` there: a search reads no logger."
+
+
 def test_proof_when_a_value_is_executed_before_the_second_fit_then_it_counts(searched):
     more = "def fit_other():\n    fit(1, Other(), limit_val_batches=0)\n"
     body = "fit_other()\nglobal LATER\nLATER = later()\nfit()"

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tune.errors import MutationError, NoRoomError, ProgramError, UnreadOptionError
+from tune.errors import MetricError, MutationError, NoRoomError, ProgramError, UnreadOptionError
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.gpu_records import GpuMemoryReport
+from tune.promotion.find.metric import find_given_to_logger
 from tune.promotion.options.option import OptionParser, option_words
 from tune.promotion.options.option_reads import may_read
 from tune.space.dimensions import Value
@@ -158,9 +159,7 @@ class Preflight:
         Raises UnreadOptionError where the program does not take an option, or never reads it, and MutationError where a
         constant that is to change while trials train changes what they build.
         """
-        counted, *_ = [
-            select_counted_fits(seen.done.fits, metric, self._job.fits) for metric in self._job.objective.metric_names
-        ]
+        counted, *_ = [self._select_counted_fits(seen.done.fits, metric) for metric in self._job.objective.metric_names]
         if self._job.holdout is not None and counted.stage not in ("val", "validate"):
             what = f"{self._job.objective.metric} is logged in {STAGE_WORDS[counted.stage]}, where nothing is held out"
             raise ProgramError("holdout", what, "Leave it out, or let `metric` be one that is logged in validation.")
@@ -168,6 +167,14 @@ class Preflight:
             self._check_options(seen.done.reads)
         self._check_mutants()
         return counted
+
+    def _select_counted_fits(self, fits: list[FitSummary], metric: str) -> CountedFits:
+        if fits and not any(fit.has_metric(metric) for fit in fits):
+            place = find_given_to_logger(self._job.program, metric)
+            if place is not None:
+                what = f"{metric!r} is given to a logger alone ({place})"
+                raise MetricError(None, what, f"Write `self.log({metric!r}, ...)` there: a search reads no logger.")
+        return select_counted_fits(fits, metric, self._job.fits)
 
     def measure_share(self) -> GpuMemoryReport:
         """Return what the job's loads take of the GPU."""

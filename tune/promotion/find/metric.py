@@ -37,6 +37,11 @@ STAGES = TRAINING | {"step", "epoch"}
 BY_STEP = "_step"
 """The end of what Lightning, or a program, calls a value of one step."""
 
+OF_LOGGERS = frozenset({"log_metrics", "log_metric", "add_scalar", "add_scalars"})
+"""Methods of loggers, and of what they write with: a callback of Lightning never sees what they are given."""
+OF_TRACKERS = frozenset({"wandb.log", "wandb.run.log", "mlflow.log_metric", "mlflow.log_metrics"})
+"""Functions likewise."""
+
 MAX_BASES = 8
 """Classes followed upward."""
 MAX_HOPS = 3
@@ -93,6 +98,20 @@ def find_metric(program: Program, find_text: FindText = lambda keys: None) -> Me
     name = select_preferred_tag([tag for tag in tags if not _words_of(tag) & TRAINING] or tags)
     others = tuple(tag for tag in tags if tag != name)
     return Metric(name=name, mode=mode_of(name), origin=f"logged in {tags[name]}", others=others)
+
+
+def find_given_to_logger(program: Program, metric: str) -> str | None:
+    """Return file:line of the first call that gives a metric to a logger or a tracker; None where none does."""
+    for source in program.sources.values():
+        calls = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call) and _is_of_logger(node.func)]
+        for call in sorted(calls, key=lambda call: call.lineno):
+            if any(isinstance(node, ast.Constant) and node.value == metric for node in ast.walk(call)):
+                return f"{source.name}:{call.lineno}"
+    return None
+
+
+def _is_of_logger(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and (function.attr in OF_LOGGERS or dotted_path(function) in OF_TRACKERS)
 
 
 def choose_of_logged(tags: Sequence[str], origin: str) -> Metric:
