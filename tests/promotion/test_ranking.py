@@ -159,6 +159,29 @@ def test_a_config_of_parts_when_it_is_ranked_then_the_models_come_before_the_mac
     assert len(promising(program)) == 6
 
 
+@pytest.mark.parametrize(
+    "parser",
+    [
+        "from lightning.pytorch.cli import LightningCLI\nLightningCLI()\n",
+        "import jsonargparse\njsonargparse.auto_cli(print)\n",
+    ],
+)
+def test_a_value_of_a_config_that_jsonargparse_reads_is_read_though_no_source_names_it(
+    program_of, monkeypatch, tmp_path, parser
+):
+    program = program_of(
+        parser, {"c.yaml": "fit:\n  lr_scheduler: {init_args: {factor: 0.1}}\n  optimizer: {betas: [0.9, 0.99]}\n"}
+    )
+    monkeypatch.chdir(tmp_path)
+
+    ranking = ConstantRanking(program, options := find_options(program, ["fit", "--config", "c.yaml"]))
+
+    assert [each.name for each in options if ranking.is_promising(each)] == [
+        "fit.lr_scheduler.init_args.factor=",
+        "fit.optimizer.betas=",
+    ]
+
+
 def test_the_options_of_a_lightning_cli_are_listed_in_the_place_of_the_parameters_that_it_passes(program_of):
     text = (
         "from pytorch_lightning.cli import LightningCLI\n"

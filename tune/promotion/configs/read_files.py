@@ -30,6 +30,8 @@ FOLDER = re.compile(r"[\w./-]{1,100}")
 WRITING = frozenset("wax+")
 BY_ANY_NAME = frozenset({"getattr", "setattr", "instantiate"})
 """Functions that may read a value whose name stands nowhere in the source."""
+PARSERS = (b"LightningCLI", b"jsonargparse")
+"""Names in a source that show that jsonargparse reads the command line."""
 
 
 def read_config_files(program: Program, args: Sequence[str] = ()) -> tuple[Path, ...]:
@@ -75,8 +77,15 @@ def values_of_config_files(program: Program, args: Sequence[str] = ()) -> dict[s
     return found
 
 
+def parses_configs(program: Program) -> bool:
+    """Tell whether a parser of jsonargparse's reads the command line; LightningCLI's is one."""
+    return any(name in source.raw for source in program.sources.values() for name in PARSERS)
+
+
 def mentions_key(program: Program, place: ConfigPlace) -> bool:
     """Tell whether the source names a value's key, or may read it without naming it."""
+    if parses_configs(program):
+        return True
     names = [key for key in place.keys if isinstance(key, str)]
     word = re.compile(rf"\b{re.escape(names[-1])}\b".encode()) if names else None
     sources = program.sources.values()

@@ -11,6 +11,7 @@ from typing import Any
 
 from tune.promotion.configs.config_file import ConfigPlace, read_mapping, read_values
 from tune.promotion.configs.hydra_values import compose_config
+from tune.promotion.configs.read_files import parses_configs
 from tune.promotion.find.literals import Unknown
 from tune.promotion.options.declared_options import imported_packages
 from tune.promotion.options.option import Option, OptionParser
@@ -54,7 +55,7 @@ def value_in_force(option: Option, program: Program, args: Sequence[str]) -> Val
     if option.parser is OptionParser.WORDS:
         return _by_word(option, args)
     value = option.value
-    if _reads_config(program):
+    if parses_configs(program):
         found = _by_config(option, args)
     elif _reads_elsewhere(program):
         found = _by_name(replace(option, value=Unknown("may stand in a config file")), args)
@@ -68,7 +69,7 @@ def _config_place(option: Option, program: Program, args: Sequence[str]) -> Conf
     if option.parser is OptionParser.HYDRA:
         composed = compose_config(program, args)
         return None if composed is None else composed.places.get(option.dest)
-    if not _reads_config(program):
+    if not parses_configs(program):
         return None
     path, commands = option.dest.split("."), [word for word in args if word in COMMANDS]
     place: ConfigPlace | None = None
@@ -137,12 +138,6 @@ def _may_mean(word: str, option: Option) -> bool:
     short = any(len(each) == 2 and word.startswith(each) for each in option.names)
     long = len(name) > 2 and name.startswith("--") and any(each.startswith(name) for each in option.names)
     return short or long
-
-
-def _reads_config(program: Program) -> bool:
-    """Tell whether a parser of jsonargparse's reads the command line; LightningCLI's is one."""
-    text = b"\n".join(source.raw for source in program.sources.values())
-    return b"LightningCLI" in text or b"jsonargparse" in text
 
 
 def _reads_elsewhere(program: Program) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 
 from tune.errors import ProgramError, UnreadOptionError
 from tune.internals.private_apis import patch_attribute
+from tune.promotion.configs.read_files import parses_configs
 from tune.promotion.execute import IN_FORCE
 from tune.promotion.options.option import Option, OptionParser, option_words
 from tune.space.dimensions import Value
@@ -26,9 +27,6 @@ from tune.space.space import Script
 from tune.trial.failure import program_frames
 from tune.trial.inputs.word_reads import ANY, NamespaceLog, NotedWords, ReadLog, note_reads
 from tune.trial.messages import Job
-
-CONFIG_PARSERS = (b"LightningCLI", b"jsonargparse")
-"""Names in a source that show that jsonargparse reads the command line."""
 
 HYDRA_FOLDER = "hydra"
 """Of a version: what hydra would write into ``outputs/``."""
@@ -132,12 +130,12 @@ class CommandLine:
         yield parser, "exit", self._wrap_exit
         yield parser, "parse_args", self._wrap_parse
         yield parser, "parse_known_args", self._wrap_parse_known_args
-        texts = [source.raw for source in self._program.sources.values()]
-        if any(name in text for name in CONFIG_PARSERS for text in texts):
+        if parses_configs(self._program):
             with contextlib.suppress(ImportError):
                 other = importlib.import_module("jsonargparse").ArgumentParser
                 yield other, "error", self._wrap_error
                 yield other, "parse_args", self._wrap_config_parse
+        texts = [source.raw for source in self._program.sources.values()]
         if any(b"hydra" in text for text in texts):
             with contextlib.suppress(ImportError, AttributeError):
                 loader = importlib.import_module("hydra._internal.config_loader_impl").ConfigLoaderImpl
