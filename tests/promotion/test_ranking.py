@@ -88,6 +88,10 @@ PROMISING = {
         "def env(key, default):\n    return type(default)(os.environ.get(key, default))\nLEARNING_RATE = env('LEARNING_RATE', 1e-3)\nCFG = dict(batch_size=env('BATCH', default=32), seed=env('SEED', 1))\nNAME = env('NAME', 'x')\nprint(LEARNING_RATE, CFG, NAME)\n",
         ["env.default@9", "env.default@10:44"],
     ),
+    "what a function makes a thing of": (
+        "from zoo import Net, create\nnet = Net.from_data(data, learning_rate=0.1, hidden_size=32, dropout=0.2, log_interval=5)\nother = create('x', dropout=0.3)\nSEED = create(lr=3)\nprint(net, other, SEED)\n",
+        ["from_data.learning_rate", "from_data.dropout", "create.dropout"],
+    ),
     "what only running tells": ("WIDTH = len(os.environ) * 2\nprint(WIDTH)\n", ["WIDTH"]),
 }
 

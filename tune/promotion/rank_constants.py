@@ -4,6 +4,7 @@ import ast
 import enum
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 
 from tune.promotion.configs.set_elsewhere import SetElsewhere, is_group_of_one
@@ -161,6 +162,7 @@ class ConstantRanking:
         return known[1]
 
     def _find_rank(self, held: Constant | Option) -> Rank | None:
+        held = drop_vague_holder(held)
         words = frozenset(words_of(telling_name(held.name, held)))
         if self._elsewhere.sets_parameter(held) or (isinstance(held, Constant) and _lies_in(held, self._unused_lines)):
             return None
@@ -304,6 +306,16 @@ class ConstantRanking:
 
 def _lies_in(held: Constant, lines: Mapping[str, Sequence[range]]) -> bool:
     return all(any(site.span.line in each for each in lines.get(site.source, ())) for site in held.sites)
+
+
+def drop_vague_holder(held: Constant | Option) -> Constant | Option:
+    """Return a constant without its holder where its own name alone tells its kind: ``net = create(dropout=0.1)``."""
+    if isinstance(held, Option) or held.holder is None:
+        return held
+    words = frozenset(words_of(held.holder))
+    own = frozenset(words_of(held.name.partition("@")[0].rpartition(".")[2]))
+    is_vague = rank_of_words(words) is None and not words & NEVER
+    return replace(held, holder=None) if is_vague and rank_of_words(own) is not None else held
 
 
 def telling_name(name: str, held: Constant | Option) -> str:

@@ -26,7 +26,7 @@ from tune.promotion.find_constants import find_all
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_names
-from tune.promotion.rank_constants import is_never_read, telling_name
+from tune.promotion.rank_constants import drop_vague_holder, is_never_read, telling_name
 from tune.promotion.resolve import resolve_constants
 from tune.space.dimensions import Choice
 from tune.space.names import relative_if_shorter
@@ -139,7 +139,8 @@ def find_metric_of(given: argparse.Namespace, request: PromoteRequest, screen: S
 def build_lines(request: PromoteRequest) -> Iterator[TemplateLine]:
     """Yield what the space file says of each constant; raise OptionError at a range that was written wrong."""
     flows = find_all(request.program).flows
-    for name, held in request.held.items():
+    for name, given in request.held.items():
+        held = drop_vague_holder(given)
         value, word = held.value, request.written[name]
         if word.start is not None:
             yield _line_as_written(name, word, held, receiving_parameters(held, flows))
