@@ -251,7 +251,10 @@ def test_a_width_that_another_literal_has_to_fit_is_not_promising_and_says_so(pr
 NETS = {
     "nets.py": HEAD + "class A(nn.Module):\n    def __init__(self, a_width=8): self.w = a_width\n"
     "class B(nn.Module):\n    def __init__(self, b_width=8): self.w = b_width\n"
-    "class C(B):\n    def __init__(self, c_width=8): self.w = c_width\n"
+    "class C(B):\n    def __init__(self, c_width=8): self.w = c_width\n",
+    "models/__init__.py": "from nets import B\n",
+    "parts/__init__.py": "",
+    "parts/nets.py": HEAD + "class D(nn.Module):\n    def __init__(self, d_width=8): self.w = d_width\n",
 }
 FIT = "pl.Trainer().fit(net)\n"
 USED = {
@@ -265,6 +268,26 @@ USED = {
     "one is looked up": (
         "import nets, sys\nnet = getattr(nets, sys.argv[1])()\n",
         ["A.a_width", "B.b_width", "C.c_width"],
+    ),
+    "one is looked up in a package that imports it": (
+        "import models, sys\nnet = getattr(models, sys.argv[1])()\n",
+        ["B.b_width"],
+    ),
+    "one is looked up in a module of a package": (
+        "import parts.nets, sys\nnet = getattr(parts.nets, sys.argv[1])()\n",
+        ["D.d_width"],
+    ),
+    "one is looked up in a module that is passed on": (
+        "import sys, nets\ndef build(module, name): return getattr(module, name)()\nnet = build(nets, sys.argv[1])\n",
+        ["A.a_width", "B.b_width", "C.c_width"],
+    ),
+    "one is looked up in all modules": (
+        "import sys, nets\nnet = getattr(sys.modules[sys.argv[1]], sys.argv[2])()\n",
+        ["A.a_width", "B.b_width", "C.c_width"],
+    ),
+    "names are looked up in a library and in an object": (
+        "import sys\nfrom nets import A\nargs = A()\nopt = getattr(optim, sys.argv[1])\nprint(opt, getattr(args, sys.argv[2]))\nnet = args\n",
+        ["A.a_width"],
     ),
     "a LightningCLI takes any": (
         "import nets\nfrom lightning.pytorch.cli import LightningCLI\nnet = LightningCLI()\n",

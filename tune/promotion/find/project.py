@@ -79,6 +79,12 @@ class Project:
                     return found
         return None
 
+    def find_module(self, path: str, seen_in: ModuleScan) -> ModuleScan | None:
+        """Return the module of the project that a dotted path is; None where it is anything else."""
+        head, dot, rest = path.partition(".")
+        imported = self._imports_by_file[seen_in.source.name].get(head)
+        return None if imported is None else self._modules_by_name.get(f"{imported}{dot}{rest}")
+
     def has_base(self, own: ProjectSymbol, name: str, hops: int = MAX_HOPS) -> bool:
         """Tell whether a class has a base of this name, such as ``LightningModule``, near or far."""
         if not isinstance(own.node, ast.ClassDef) or hops == 0:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from tune.promotion.find.module_scan import CallSite, Definition, ModuleScan, dotted_path
-from tune.promotion.find.project import Project, Variable
+from tune.promotion.find.project import Project, ProjectSymbol, Variable
 
 MAX_PLACES = 20
 """Places kept of each constant, its own file's first: nobody reads more, and 200 modules may all read ``lr``."""
@@ -144,20 +144,22 @@ def find_unused_definitions(
 ) -> list[tuple[ModuleScan, Definition]]:
     """Return the classes and functions that nothing of the program names, but for what is unused itself.
 
-    There is none where a class may be built by a name that is put together. One of the program's own file is used, and
-    so is one that a config file names, but for ``unbuilt``.
+    There is none where any class may be built by a name that is put together. One of the program's own file is used,
+    and so is one that a config file names, but for ``unbuilt``, and one of a module that is taken as a whole.
     """
     named = project.program.named_objects - unbuilt
     if any(
         _may_build_any_class(survey, configs_are_known=bool(named | unbuilt)) for survey in project.surveys.values()
     ):
         return []
+    exposed = _find_exposed(project)
     unused = [
         (survey, node)
         for survey in project.surveys.values()
         for nodes in survey.definitions.values()
         for node in nodes
-        if survey is not project.main and not node.decorator_list and node.name not in named
+        if survey is not project.main and not node.decorator_list
+        if node.name not in named and id(node) not in exposed
     ]
     mentions = _find_mentions({node.name for _, node in unused}, project)
     while True:  # a class that only unused ones name is unused
@@ -189,6 +191,39 @@ def _find_mentions(names: set[str], project: Project) -> dict[str, list[Place]]:
     return found
 
 
+def _find_exposed(project: Project) -> set[int]:
+    """Return the ``id`` of each class and function of a module that is taken as a whole: ``getattr(nets, name)``."""
+    found: set[int] = set()
+    for module in _find_whole_modules(project):
+        aliases = {each.asname or each.name for node in module.imports for each in node.names}
+        starred = [each for _, each in project.star_imports(module)]
+        for name, seen_in in (
+            *((name, module) for name in aliases | module.definitions.keys()),
+            *((name, each) for each in starred for name in each.definitions),
+        ):
+            match project.resolve_name(name, seen_in):
+                case ProjectSymbol(node=node):
+                    found.add(id(node))
+    return found
+
+
+def _find_whole_modules(project: Project) -> Iterator[ModuleScan]:
+    for survey in project.surveys.values():
+        paths = {*survey.bare_reads, *(path for each in survey.calls if (path := _looked_up_in(each)) is not None)}
+        for path in paths:
+            if (module := project.find_module(path, survey)) is not None:
+                yield module
+
+
+def _looked_up_in(called: CallSite) -> str | None:
+    """Return the path of the object in which a ``getattr`` looks up a name that is put together."""
+    match called.node:
+        case ast.Call(func=ast.Name("getattr"), args=[base, name, *_]) if not isinstance(name, ast.Constant):
+            return dotted_path(base)
+        case _:
+            return None
+
+
 def _lies_in(line: int, bodies: Iterable[Definition]) -> bool:
     return any(node.lineno <= line <= (node.end_lineno or line) for node in bodies)
 
@@ -208,11 +243,12 @@ def _imports_hydra(survey: ModuleScan) -> bool:
 
 
 def _takes_any_class(called: CallSite) -> bool:
-    """Tell a ``getattr`` of a name that is put together, and a LightningCLI that is given no class."""
-    node, name = called.node, (dotted_path(called.node.func) or "").rpartition(".")[2]
-    if name == "getattr":
-        return len(node.args) > 1 and not isinstance(node.args[1], ast.Constant)
-    return name.endswith("CLI") and is_open_cli(node)
+    """Tell ``getattr(sys.modules[name], text)``, that of a call's result, and a LightningCLI without a class."""
+    match called.node:
+        case ast.Call(func=ast.Name("getattr"), args=[base, text, *_]):
+            return dotted_path(base) is None and not isinstance(text, ast.Constant)
+    name = (dotted_path(called.node.func) or "").rpartition(".")[2]
+    return name.endswith("CLI") and is_open_cli(called.node)
 
 
 def takes_any_class_by_cli(project: Project) -> bool:
