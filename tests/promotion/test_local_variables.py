@@ -58,6 +58,7 @@ LEFT_TO_DEFAULTS = [
     (CALLS.format(""), "Net.make.depth", 2),
     (CALLS.format("depth=1"), "Net.make.width", 64),
     (CALLS.format("32"), "Net.make.depth", 2),
+    (CALLS.format("") + "\nprint(other.make)", "Net.make.depth", 2),
 ]
 
 
@@ -77,6 +78,13 @@ PASSED = [
     (CALLS.format("depth=1"), "Net.make.depth"),
     (CALLS.format("*some"), "Net.make.width"),
     (CALLS.format("**some"), "Net.make.depth"),
+    (CALLS.format("") + "\nbuild = partial(net.make, width=3)", "Net.make.width"),
+    (
+        CALLS.format("") + "\n    def build(self):\n        return functools.partial(self.make, depth=3)",
+        "Net.make.width",
+    ),
+    (CALLS.format("") + "\n    def build(self):\n        return [*map(self.make, range(3))]", "Net.make.width"),
+    (CALLS.format("") + "\n    def build(self):\n        return Pool(factory=self.make)", "Net.make.depth"),
     (HOOK.format("make(self, lr=1)"), "Net.make.lr"),
     (HOOK.format("configure_optimizers(self, lr=None)"), "Net.configure_optimizers.lr"),
     (HOOK.format("validation_step(self, lr=0)") + "\nmodel.validation_step()", "Net.validation_step.lr"),

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
+from tune.promotion.find.arguments import PARTIALS
 from tune.promotion.find.expressions import is_choice, may_be_literal
 from tune.promotion.find.fields import entries_of
 from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
@@ -50,18 +51,33 @@ def local_variables(project: Project) -> Iterator[Constant | UnsupportedConstant
 
 
 def method_defaults(project: Project) -> Iterator[Constant]:
-    """Yield the parameters of methods that every call leaves to their default, where this is a literal."""
+    """Yield the parameters of methods that every call leaves to their default, where this is a literal.
+
+    There is none of a method that is passed on, as in ``partial(self.build, width=3)``: who calls it is not seen.
+    """
     calls = defaultdict(list)
+    passed_on: set[str] = set()
     for survey in project.surveys.values():
         for called in survey.calls:
+            passed_on.update(_find_passed_methods(called.node))
             if isinstance(called.node.func, ast.Attribute):
                 calls[called.node.func.attr].append(called.node)
     for survey in project.surveys.values():
         for number, function in survey.functions.items():
-            if number not in survey.owners:  # a method: the parameters of others are found with their calls
+            # the parameters of what is no method are found with their calls
+            if number not in survey.owners and function.node.name not in passed_on:
                 for argument, default in _find_own_defaults(function.node, calls):
                     if _is_literal_value(default):
                         yield _build_method_default(argument.arg, default, function, survey)
+
+
+def _find_passed_methods(call: ast.Call) -> Iterator[str]:
+    """Yield the names of what a call may be given of its own object's methods; ``partial`` of any object's."""
+    is_partial = (dotted_path(call.func) or "") in PARTIALS
+    for value in (*call.args, *(keyword.value for keyword in call.keywords)):
+        match value:
+            case ast.Attribute(value=base, attr=name) if is_partial or dotted_path(base) == "self":
+                yield name
 
 
 def _find_own_defaults(
