@@ -138,6 +138,22 @@ def test_the_reason_is_told_where_hydra_itself_refuses(program_of):
     assert refusal_to_compose(program_of("import sys", CONFIGS, "src/train.py")) is None
 
 
+MISSING = [
+    ("[override hydra/job_logging: coloured]", "In 'hydra/config': Could not find 'hydra/job_logging/coloured'"),
+    ("[model: lost]", "In 'train.yaml': Could not find 'model/lost'"),
+]
+
+
+@pytest.mark.parametrize(("defaults", "reason"), MISSING)
+def test_what_helps_is_told_where_a_config_is_missing(program_of, defaults, reason):
+    program = program_of(MAIN, {"configs/train.yaml": f"defaults: {defaults}\n"}, "src/train.py")
+
+    assert refusal_to_compose(program) == (
+        f"configs/train.yaml: hydra does not compose it: {reason}: "
+        "add that file, or install the plugin of hydra that brings it"
+    )
+
+
 def test_an_edited_config_is_read_again(program_of, tmp_path):
     program = program_of(MAIN, CONFIGS, "src/train.py")
     assert compose_config(program, []).values["model.net.depth"] == 2

@@ -196,7 +196,7 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
     ]
     warnings += outside_warnings(listing.program)
     refusal = refusal_to_compose(listing.program, listing.args)
-    warnings += [] if refusal is None else [f"{refusal}: --args gives what the program's command line says"]
+    warnings += [] if refusal is None else [refusal]
     warnings += _tell_hidden_options(listing, written)
     warnings += _tell_unnamed_file(listing, written)
     if warnings:
