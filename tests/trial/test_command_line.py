@@ -1,11 +1,17 @@
 """What the baseline runs of a script's options, and which options are refused: those that nobody reads."""
 
 import json
+from types import SimpleNamespace
 
+import jsonargparse
 import pytest
 import torch
 
 from tests.searched import Worker
+from tune.errors import ProgramError
+from tune.promotion.program import find_program
+from tune.space.space import Script
+from tune.trial.inputs.command_line import CommandLine
 
 NET = """
 import sys
@@ -308,6 +314,32 @@ def test_a_program_that_its_parser_ends_is_refused_with_the_parsers_own_words(se
         assert "data" in trial.failure.message
     else:
         assert trial.failure.message == f"train.py: the program ended with status {words}"
+
+
+def test_a_config_of_all_subcommands_that_is_given_to_one_when_refused_then_the_hint_says_where_it_has_to_stand(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text("import jsonargparse\n")
+    (tmp_path / "c.yaml").write_text("fit: {lr: 0.3}\n")
+    program, shape = find_program(tmp_path / "train.py"), Script(args=("fit", "--config", "c.yaml"))
+    command_line = CommandLine(
+        SimpleNamespace(options={}, program=program, shape=shape), {}, tmp_path, notes_reads=False
+    )
+    parser, fit = jsonargparse.ArgumentParser(), jsonargparse.ArgumentParser()
+    fit.add_argument("--config", action="config")
+    fit.add_argument("--lr", type=float)
+    parser.add_subcommands().add_subcommand("fit", fit)
+
+    with command_line.install_patches(), pytest.raises(SystemExit) as ended:
+        parser.parse_args()
+    with pytest.raises(ProgramError, match=r"Subcommand 'fit' does not accept option 'fit\.lr'") as refused:
+        command_line.check_refusal(ended.value)
+
+    assert refused.value.hint == (
+        "The config file has a part for `fit`: write its `--config` before `fit` under `args:`; "
+        "`promote` takes it as --args."
+    )
 
 
 def test_a_system_that_its_parser_ends_is_refused_and_told_to_be_a_script(searched):

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import functools
 import importlib
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from tune.space.space import Script
 from tune.trial.failure import program_frames
 from tune.trial.inputs.word_reads import ANY, NamespaceLog, NotedWords, ReadLog, note_reads
 from tune.trial.messages import Job
+
+NESTED_CONFIG = re.compile(r"Subcommand '(\w+)' does not accept option '\1\.")
+"""jsonargparse's words for a config file that has a part for each subcommand, where it is given to one of them."""
 
 HYDRA_FOLDER = "hydra"
 """Of a version: what hydra would write into ``outputs/``."""
@@ -120,6 +124,10 @@ class CommandLine:
             return
         shape = "" if self._is_script else "`script:`, and "
         hint = f"Write {shape}what it asks for under `args:`{' in the space file' if self._is_script else ''}"
+        if (nested := NESTED_CONFIG.search(said)) is not None:
+            hint = (
+                f"The config file has a part for `{nested[1]}`: write its `--config` before `{nested[1]}` under `args:`"
+            )
         what = f"the program ended with status {end.code}: {_one_line(said)}"
         place = self._program.name_of(self._program.path)
         raise ProgramError(place, what, f"{hint}; `promote` takes it as --args.") from end
