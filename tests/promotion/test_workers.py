@@ -33,6 +33,16 @@ OPTION = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--num-
 GIVEN = {
     "by a star, from the command line": (OPTION + DATA + "Data(**vars(p.parse_args()))\n", (), 1),
     "by a star, and a word that args say": (OPTION + DATA + "Data(**vars(p.parse_args()))\n", ("--num-workers=3",), 3),
+    "by all calls, and not by the default": (
+        "def load(n, num_workers=8): print(num_workers)\nload(1, num_workers=settings.n)\nload(2, settings.n)\n",
+        (),
+        0,
+    ),
+    "by one call, and by the default in another": (
+        "def load(n, num_workers=8): print(num_workers)\nload(1, num_workers=settings.n)\nload(2)\n",
+        (),
+        8,
+    ),
     "by a star that nothing else tells of": (DATA + "Data(**settings)\n", (), 6),
     "by a call that leaves it out": (OPTION + DATA + "Data()\n", (), 6),
     "by a config": (
@@ -52,6 +62,7 @@ NONE = {
     "nothing": "",
     "a truth": "seed_everything(1, workers=True)\n",
     "another name": "n_coworkers = 3\n",
+    "one that is never read": "NUM_WORKERS = 8\n",
     "what only running tells": "import os\nDataLoader([], num_workers=os.cpu_count())\n",
 }
 

@@ -64,7 +64,7 @@ def _find_workers(
     options = [option for option in find_options(program, args) if _is_their_number(option.name)]
     held = [option_in_force(option, program, args, "args") for option in options]
     said = [option for option in held if is_int(option.value)]
-    constants = [constant for constant in find_constants(program) if _is_their_number(constant.name)]
+    constants = [each for each in find_constants(program) if each.reads and _is_their_number(each.name)]
     every: list[Constant | Option] = [each for each in constants if not _is_replaced(each, said)] + held
     for constant in every:
         for value in (constant.value, *searched.get(_identity_of(constant), ())):

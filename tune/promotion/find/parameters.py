@@ -228,8 +228,10 @@ def _default_warnings(group: ParameterUsage, values: list[Value | Unknown]) -> t
 
 
 def _split_by_place(group: ParameterUsage, reads: ConstantReads) -> Iterator[Constant]:
-    """Each place by itself: ``Net.width@42``."""
+    """Each place by itself: ``Net.width@42``. A default that every call replaces is read nowhere."""
     each = list(_evaluate_sites(group))
+    replaced = group.parameter.default if not group.relied and group.hidden is None else None
+    dead = None if replaced is None else Span.from_node(replaced)
     lines = [(survey.source.name, span.line) for span, survey, _ in each]
     plain = f"{group.owners[0].node.name}.{group.parameter.name}"
     for span, survey, value in each:
@@ -241,7 +243,7 @@ def _split_by_place(group: ParameterUsage, reads: ConstantReads) -> Iterator[Con
             sites=(Site(survey.source.name, span),),
             names=names,
             form=ConstantKind.PARAMETER,
-            reads=_find_reads(group, reads),
+            reads=() if span == dead and survey is group.parameter.survey else _find_reads(group, reads),
         )
 
 
