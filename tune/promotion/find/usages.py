@@ -6,6 +6,7 @@ In doubt a place counts as a read: a constant without any is worth a warning.
 import ast
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
@@ -209,17 +210,20 @@ def _find_exposed(project: Project) -> set[int]:
 
 def _find_whole_modules(project: Project) -> Iterator[ModuleScan]:
     for survey in project.surveys.values():
-        paths = {*survey.bare_reads, *(path for each in survey.calls if (path := _looked_up_in(each)) is not None)}
+        looked_up = [found for each in survey.calls if (found := _looked_up_in(each)) is not None]
+        paths = {path for path, name in looked_up if not isinstance(name, ast.Constant)}
+        by_name = Counter(path for path, name in looked_up if isinstance(name, ast.Constant))
+        paths |= {name for name, lines in survey.bare_reads.items() if len(lines) > by_name[name]}
         for path in paths:
             if (module := project.find_module(path, survey)) is not None:
                 yield module
 
 
-def _looked_up_in(called: CallSite) -> str | None:
-    """Return the path of the object in which a ``getattr`` looks up a name that is put together."""
+def _looked_up_in(called: CallSite) -> tuple[str, ast.expr] | None:
+    """Return the path of the object in which a ``getattr`` looks, and the name that it looks up."""
     match called.node:
-        case ast.Call(func=ast.Name("getattr"), args=[base, name, *_]) if not isinstance(name, ast.Constant):
-            return dotted_path(base)
+        case ast.Call(func=ast.Name("getattr"), args=[base, name, *_]) if (path := dotted_path(base)) is not None:
+            return path, name
         case _:
             return None
 
