@@ -128,6 +128,7 @@ def test_a_ray_that_does_not_start_on_a_busy_machine_is_told_as_such(load, hint,
 
 
 FAILS_ONCE = """
+import time
 import ray
 from tune.cluster import ray_health
 from tune.cluster.local_cluster import local_cluster
@@ -141,17 +142,27 @@ def fail_once(node, *arguments, **how):
     known(node, *arguments, **how)
     if not first:
         first.extend(ray_health._started.values())
-        raise RuntimeError("The current node timed out during startup.")
+        {failure}
 
 Node.start_raylet = fail_once
 with local_cluster(plan_resources(Settings(), None)):
     print("answer:", ray.get(ray.remote(lambda: 42).remote()))
-    print("of the first:", [process.poll() for process in first], "lost:", ray_health.is_lost())
+    print("of the first:", [process.poll() for process in first])
+    time.sleep(2 * ray_health.RETRY_S)
+    print("lost:", ray_health.is_lost())
 """
 
 
-@pytest.mark.slow
-def test_a_ray_that_fails_to_start_once_is_started_again_and_nothing_of_the_first_one_runs():
-    ran = subprocess.run([sys.executable, "-c", FAILS_ONCE], capture_output=True, text=True, timeout=300, check=False)
+FAILURES = {
+    "Ray raises": 'raise RuntimeError("The current node timed out during startup.")',
+    "the raylet dies": 'ray_health._started["raylet"].kill()',
+}
 
-    assert ran.stdout == "answer: 42\nof the first: [-9, -9] lost: False\n", ran.stderr
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_a_ray_that_fails_to_start_once_is_started_again_and_nothing_of_the_first_one_runs(failure):
+    program = FAILS_ONCE.replace("{failure}", failure)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
+
+    assert ran.stdout == "answer: 42\nof the first: [-9, -9]\nlost: False\n", ran.stderr

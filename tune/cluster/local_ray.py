@@ -18,7 +18,10 @@ from tune.cluster.connection import set_environment
 from tune.cluster.process_server import end_with_driver, ray_temp_folder
 from tune.cluster.ray_dashboard import Dashboard
 from tune.cluster.ray_health import (
+    RETRY_S,
+    RayDiedError,
     StartLimit,
+    check_ray_alive,
     discard_ray,
     end_if_stuck,
     expect_ends,
@@ -42,7 +45,9 @@ OBJECT_STORE_BYTES = 100 * 2**20
 """Trials exchange a few numbers; Ray would take 30% of the memory."""
 PATIENCE_S = 5
 """So long the node is looked for often."""
-LOOK_S = 0.02
+LOOK_S, SLOW_LOOK_S = 0.02, 0.2
+NODE_S = 60
+"""So long it is looked for at all."""
 END_S = 60.0
 """So long Ray may take to end, which is a second or two; then its processes are killed. All that counts is in files."""
 START_HINT = "Nothing was searched. Give the same command again."
@@ -91,7 +96,7 @@ def _run_ray(
     died: list[str] = []
     try:
         with (
-            watch_ray(died.append, on_stuck, StartLimit("answer")),
+            watch_ray(died.append, on_stuck, StartLimit("answer"), grace_s=RETRY_S),
             collector_paused(),
             bind_to_loopback() as where,
             _no_log_monitor(),
@@ -246,6 +251,7 @@ def _wait_for_gcs() -> Iterator[None]:
             except RuntimeError:
                 if time.monotonic() > until:
                     raise
+            check_ray_alive()
             time.sleep(LOOK_S)
 
     with contextlib.nullcontext() if known is None else patch_attribute(node, name, wait):
@@ -253,12 +259,19 @@ def _wait_for_gcs() -> Iterator[None]:
 
 
 def _wait_for_node(gcs_address: str, node_id: str) -> None:
-    """Wait until the node is known, but not for long: Ray does that."""
-    until = time.monotonic() + PATIENCE_S
+    """Wait until the node is known, or NODE_S are over: Ray waits then. Raise RayDiedError where its raylet died.
+
+    A raylet waits 15 s for its agents, and ends then: on a busy machine they need longer.
+    """
+    began = time.monotonic()
     state = ray._private.state.GlobalState()  # noqa: SLF001
     state._initialize_global_state(services._get_gcs_client_options(gcs_address))  # noqa: SLF001
-    while node_id not in {each["NodeID"] for each in state.node_table()} and time.monotonic() < until:
-        time.sleep(LOOK_S)
+    while node_id not in {each["NodeID"] for each in state.node_table()}:
+        check_ray_alive()
+        waited_s = time.monotonic() - began
+        if waited_s > NODE_S:
+            return
+        time.sleep(LOOK_S if waited_s < PATIENCE_S else SLOW_LOOK_S)
 
 
 def _init_ray(**arguments: Any) -> None:
@@ -284,7 +297,7 @@ def _init_ray(**arguments: Any) -> None:
 
 def _describe_error(error: Exception) -> str:
     first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first}"
+    return first if isinstance(error, RayDiedError) else f"{type(error).__name__}: {first}"
 
 
 def _build_start_hint() -> str:

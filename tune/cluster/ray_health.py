@@ -31,6 +31,8 @@ MOST_SINCE_S = 4 * LOOK_S
 """What passes between two looks counts so far: more is a process that was stopped, or a machine that slept."""
 GRACE_S = 2 * LOOK_S
 """For the watch to see, after an actor died, that Ray is what died."""
+RETRY_S = 5.0
+"""For the main thread to see that a process died while Ray starts, and to start Ray once more."""
 STUCK_S = 5.0
 """For the main thread to come back from Ray."""
 NEEDED = ("raylet", "gcs_server")
@@ -99,15 +101,20 @@ class StartLimit:
 
 @contextlib.contextmanager
 def watch_ray(
-    on_death: Callable[[str], None], on_stuck: Callable[[str], None], limit: StartLimit | None = None
+    on_death: Callable[[str], None],
+    on_stuck: Callable[[str], None],
+    limit: StartLimit | None = None,
+    *,
+    grace_s: float = 0.0,
 ) -> Iterator[None]:
     """Interrupt the main thread as Ctrl-C does where a process of Ray's dies; ``on_death`` is told how it died, first.
 
     ``limit``: what does not come within it is as dead. ``on_stuck`` is told where the main thread does not come back:
-    it waits in Ray for the process. Both are called in another thread.
+    it waits in Ray for the process. Both are called in another thread. ``grace_s``: the main thread has so long to see
+    a death itself and to start another Ray.
     """
     over = threading.Event()
-    watching = (over, on_death, on_stuck, limit)
+    watching = (over, on_death, on_stuck, limit, grace_s)
     threading.Thread(target=_watch_processes, args=watching, name="ray", daemon=True).start()
     try:
         yield
@@ -141,16 +148,41 @@ def _needed_processes() -> Mapping[str, Any]:
     return noted or {name: info.process for name in NEEDED for info in known.get(name, ())}
 
 
+class RayDiedError(Exception):
+    """A process of Ray's died while Ray starts; the message says which, and how.
+
+    No RuntimeError: Ray catches those, and goes on waiting.
+    """
+
+
+def check_ray_alive() -> None:
+    """Raise RayDiedError where a process of the Ray that starts has died."""
+    if (dead := _find_death(_needed_processes(), set())) is not None:
+        raise RayDiedError(dead)
+
+
 def _watch_processes(
-    over: threading.Event, on_death: Callable[[str], None], on_stuck: Callable[[str], None], limit: StartLimit | None
+    over: threading.Event,
+    on_death: Callable[[str], None],
+    on_stuck: Callable[[str], None],
+    limit: StartLimit | None,
+    grace_s: float,
 ) -> None:
     agents: set[int] = set()
-    looked = time.monotonic()
+    raylet = None
+    looked = alive = time.monotonic()
     while not over.wait(LOOK_S):
         since_s = time.monotonic() - looked
         looked += since_s
         late = None if limit is None else limit.count_look(since_s)
+        if (current := _needed_processes().get("raylet")) is not raylet:
+            raylet = current
+            agents.clear()  # of a Ray that did not start
         dead = None if _ending.is_set() else _find_death(_needed_processes(), agents)
+        if dead is None:
+            alive = looked
+        elif looked - alive < grace_s:
+            dead = None
         what = dead or late
         if what is None or over.is_set():
             continue
