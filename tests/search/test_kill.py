@@ -232,7 +232,12 @@ def folder_of_ray(driver):
 
 def servers(driver):
     """Return the process server, and its templates."""
-    return [each for each in living(driver.family()) if SERVER in " ".join(each.cmdline())]
+    found = []
+    for each in living(driver.family()):
+        with contextlib.suppress(psutil.Error):  # one that ends while it is looked at
+            if SERVER in " ".join(each.cmdline()):
+                found.append(each)
+    return found
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="trials are forked on Linux alone")
