@@ -6,7 +6,7 @@ import pytest
 
 from tests.projects import write_program
 from tune.experiment.open import open_experiment
-from tune.experiment.records import CHECKING, CHECKPOINTS, DATA, PROGRAM, START, TRAINING, VALIDATION, WAITING
+from tune.experiment.records import CHECKING, CHECKPOINTS, DATA, IDLE, PROGRAM, START, TRAINING, VALIDATION, WAITING
 from tune.results.profile import read_profile
 from tune.results.report.build_report import build_page
 
@@ -45,7 +45,8 @@ def test_most_of_it_was_measured_by_the_trials_and_not_filled_in(profiled):
     assert all('"laps": [{' in record for record in records)
     assert {CHECKING, PROGRAM, DATA, TRAINING, VALIDATION, CHECKPOINTS, WAITING} <= found.total_seconds.keys()
     assert found.total_seconds[TRAINING] >= 4 * 4 * 0.2  # of four trials' four epochs
-    assert found.total_seconds[START] < sum(found.wall_s) / 2
+    rest_s = sum(found.wall_s) - found.total_seconds[START]  # the start takes as long as a machine needs to import
+    assert found.total_seconds.get(IDLE, 0.0) < rest_s / 2
 
 
 def test_the_report_shows_it(profiled):
