@@ -1,7 +1,6 @@
 """The command line, as a process of its own."""
 
 import os
-import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -36,7 +35,6 @@ class Ran:
     out: str
     err: str
     modules: set
-    cpu_s: float  # of its own: on a machine that others use, the clock tells of them
 
 
 @pytest.fixture
@@ -62,7 +60,6 @@ def command(project, storage, tmp_path):
 
     def run(*arguments, with_storage=True):
         options = ["--storage", str(storage)] if with_storage else []
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             [sys.executable, ROOT / "run_search.py", *arguments, *options],
             cwd=project,
@@ -71,9 +68,7 @@ def command(project, storage, tmp_path):
             text=True,
             check=False,
         )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         loaded = {name.partition(".")[0] for name in modules.read_text().split()}
-        return Ran(done.returncode, done.stdout, done.stderr, loaded, cpu_s)
+        return Ran(done.returncode, done.stdout, done.stderr, loaded)
 
     return run

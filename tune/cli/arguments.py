@@ -5,13 +5,16 @@ import contextlib
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tune.cli.parser import Parser, add_quiet, add_storage
-from tune.cluster.backend import Backend, open_backend
 from tune.errors import OptionError, SpaceError
 from tune.space.library_args import parse_trainer_value
 from tune.space.range_words import BETWEEN, COMMA
 from tune.space.settings import SETTINGS, Settings, set_to
+
+if TYPE_CHECKING:
+    from tune.cluster.backend import Backend
 
 TRAINER_PREFIX = "--trainer."
 OPTION_WORD = re.compile(r"-[^0-9.]")
@@ -57,8 +60,10 @@ class Arguments:
             address=given.address,
         )
 
-    def choose_backend(self, tell: Callable[[str], None]) -> contextlib.AbstractContextManager[Backend]:
+    def choose_backend(self, tell: Callable[[str], None]) -> contextlib.AbstractContextManager["Backend"]:
         """Return where trials run; ``tell`` hears of a cluster that is joined."""
+        from tune.cluster.backend import open_backend  # here: help and a refused word look at no device
+
         return open_backend(self.address, self.gpus, tell)
 
 
@@ -135,3 +140,8 @@ def split_trainer_words(
         else:
             raise OptionError(None, f"{word} needs a value", f"Write {word} VALUE.")
     return rest, trainer
+
+
+def add_profile(parser: Parser) -> None:
+    """Add `--profile`."""
+    parser.add_argument("--profile", action="store_true", help="say at the end where each worker's time went")

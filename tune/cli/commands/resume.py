@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tune.cli.arguments import Arguments, add_settings
+from tune.cli.arguments import Arguments, add_profile, add_settings
 from tune.cli.parser import Parser, describe_command, import_command, storage_of
 from tune.cli.search_end import explain_fault, show_finished, show_stopped
 from tune.cli.steer.answers import show_answer
@@ -24,7 +24,6 @@ from tune.cli.terminal.summary import (
     show_tensorboard,
     warn_of_doubts,
 )
-from tune.cli.terminal.trials_table import add_profile
 from tune.cluster.backend import Backend
 from tune.cluster.gpu_sharing import restore_share
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError

@@ -1,50 +1,14 @@
 """The search itself: ``promotune --space FILE``."""
 
 import argparse
-import contextlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from tune.cli.arguments import Arguments, SearchParser, add_settings
+from tune.cli.arguments import Arguments, SearchParser, add_profile, add_settings
 from tune.cli.parser import COMMANDS, Parser, both_given_error, is_program, storage_of
-from tune.cli.search_end import explain_fault, show_finished, show_stopped
-from tune.cli.terminal.confirmation_lines import show_confirming_runs
-from tune.cli.terminal.observer import observe_search
-from tune.cli.terminal.report_at_end import ReportAtEnd
-from tune.cli.terminal.summary import (
-    Screen,
-    format_trial_count,
-    show_space,
-    show_tensorboard,
-)
-from tune.cli.terminal.trials_table import add_profile
-from tune.errors import (
-    EXIT_INTERRUPTED,
-    NoRoomError,
-    OptionError,
-    StartError,
-    UserError,
-)
-from tune.experiment.lock import lock_experiment
-from tune.experiment.preflight_failure import NEVER_BEGAN, remove_untrained_search
-from tune.invocation import this_command, typed_command
-from tune.paths import ExperimentPaths, claim_experiment
-from tune.promotion.program_checks import core_shortage_warnings, program_warnings
-from tune.promotion.resolve import constant_warnings, hardcoded_values
-from tune.promotion.space_checks import baseline_doubts, space_warnings
-from tune.search.prepare import SearchPlan, count_trials, prepare_search
-from tune.space.settings import Settings
-from tune.space.space import Script
-from tune.space.space_file import find_space, read_space
-from tune.storage.download import list_remote_experiments
-from tune.storage.sync import erase_experiment
+from tune.errors import OptionError
+from tune.invocation import this_command
 from tune.version import __version__
-
-if TYPE_CHECKING:
-    from tune.results.warm_start import PriorTrials
 
 DESCRIPTION = """\
 Search the hyperparameters that a PyTorch Lightning program hardcodes.
@@ -97,29 +61,13 @@ def add_search_options(parser: Parser) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drafted:
-    """A space that no file holds: it was drafted from words of the command line."""
-
-    remarks: Mapping[str, str]
-    """What told each range, by the constant's name."""
-    notes: Sequence[str]
-    """What told the rest, a line each."""
-    is_asked: bool
-    """Whether the user is asked before anything runs."""
-    keep: str
-    """The command that writes the same space into a file."""
-
-
-CHECKPOINTS_COST = {
-    "best": "checkpoints: best: a trial that is interrupted goes on from its best epoch",
-    "none": "checkpoints: none: a trial that is interrupted begins anew, and `load` takes what `retrain` trains again",
-}
-"""What a choice costs, by the setting."""
-
-
 def run(given: argparse.Namespace) -> int:
     """Check everything, then search."""
+    from tune.cli.run_plan import run_plan  # here: help and a refused word need none of it
+    from tune.cli.terminal.summary import Screen
+    from tune.search.prepare import prepare_search
+    from tune.space.space_file import find_space, read_space
+
     began = time.time() if given.profile else None
     arguments = Arguments.from_namespace(given)
     space = read_space(find_space(given.space))
@@ -127,144 +75,3 @@ def run(given: argparse.Namespace) -> int:
     screen = Screen(quiet=given.quiet)
     with arguments.choose_backend(screen.print_line) as machine:
         return run_plan(prepare_search(space, machine, storage_of(given.storage), given.name), given, screen, began)
-
-
-def run_plan(
-    plan: SearchPlan, given: argparse.Namespace, screen: Screen, began: float | None, drafted: Drafted | None = None
-) -> int:
-    """Show what is searched, and search it; of a space that was drafted show what told it, and ask."""
-    remarks = {} if drafted is None else drafted.remarks
-    show_space(screen, plan.space, plan.promoted, plan.program, plan.resources, remarks)
-    if drafted is not None:
-        for note in drafted.notes:
-            screen.print_line(note)
-        screen.print_line()
-    unmet = baseline_doubts(plan.space.requirements, hardcoded_values(plan.promoted))
-    settings, is_script = plan.space.settings, isinstance(plan.space.shape, Script)
-    told = program_warnings(plan.program, is_script=is_script, seed_is_chosen=settings.seed != Settings().seed)
-    crowded = core_shortage_warnings(plan.workers, plan.resources.cpus_per_trial)
-    costs = [told for word, told in CHECKPOINTS_COST.items() if word == settings.checkpoints]
-    warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *unmet, *told, *crowded, *costs]
-    for warning in warnings:
-        screen.print_prose(f"warning: {warning}", style="yellow")
-    if drafted is not None and drafted.is_asked:
-        if warnings:
-            screen.print_line()
-        if not screen.agrees("Search? [Y/n] "):
-            screen.print_line("nothing was run")
-            _tell_keeping(screen, drafted)
-            return 0
-    known = None if given.known is None else _load_prior_trials(given.known, plan, screen)
-    paths = _claim_folder(plan, screen)
-    with lock_experiment(paths, screen.print_result):
-        try:
-            report = ReportAtEnd(screen, paths, wanted=not (given.no_report or given.fast_dev_run))
-            status = _search_space(plan, paths, screen, known, report, rehearsal=given.fast_dev_run, session=began)
-        except KeyboardInterrupt:
-            status = show_stopped(screen, paths)
-        if drafted is not None and paths.space.is_file():
-            _tell_keeping(screen, drafted)
-        return status
-
-
-def _tell_keeping(screen: Screen, drafted: Drafted) -> None:
-    screen.print_line("to keep these ranges in a file:")
-    screen.print_line(f"  {drafted.keep}")
-
-
-def _claim_folder(plan: SearchPlan, screen: Screen) -> ExperimentPaths:
-    """Make the experiment's folder; one of the same name of which nothing trained is removed, and a line says so."""
-
-    def remove_untrained(there: ExperimentPaths) -> str | None:
-        if (why := remove_untrained_search(there)) is not None:
-            removed = f"the earlier {there.name} trained nothing, and was removed: {why}"
-            screen.print_prose(f"{there.name} never began: it begins now" if why == NEVER_BEGAN else removed, "yellow")
-            screen.print_line()
-        return why
-
-    return claim_experiment(
-        plan.storage,
-        plan.name or plan.space.name,
-        numbered=plan.name is None,
-        taken=list_remote_experiments(plan.storage),
-        on_exists=remove_untrained,
-    )
-
-
-def _load_prior_trials(experiment: str, plan: SearchPlan, screen: Screen) -> "PriorTrials":
-    """Return what another experiment knows, and say how much of it counts."""
-    from tune.results.warm_start import read_prior_trials
-
-    known = read_prior_trials(experiment, plan.storage, plan.space, plan.promoted)
-    left_out = ", ".join(f"{count} {reason}" for reason, count in known.left_out.items())
-    screen.print_line(
-        f"known from {known.experiment}: {format_trial_count(len(known.trials))}"
-        + (f"; left out: {left_out}" if left_out else "")
-    )
-    screen.print_line()
-    return known
-
-
-def _search_space(
-    plan: SearchPlan,
-    paths: ExperimentPaths,
-    screen: Screen,
-    known: "PriorTrials | None",
-    report: ReportAtEnd,
-    *,
-    rehearsal: bool,
-    session: float | None,
-) -> int:
-    number = 1 if rehearsal else count_trials(plan.space, plan.promoted)
-    n_confirming = 0 if rehearsal else show_confirming_runs(screen, plan.storage, plan.program, plan.space)
-    with observe_search(
-        screen,
-        plan.space,
-        plan.program,
-        plan.resources,
-        title=paths.name,
-        n_trials=number,
-        steers=None if rehearsal else paths,
-    ) as listeners:
-        if not rehearsal:
-            show_tensorboard(screen, plan.storage)
-        from tune.search.run import KEPT_NOTHING, run_search
-        from tune.search.spec import Search
-
-        report.preload_after(number)
-        search = Search(
-            space=plan.space,
-            program=plan.program,
-            promoted=plan.promoted,
-            resources=plan.resources,
-            paths=paths,
-            rehearsal=rehearsal,
-            session=session,
-            command=typed_command(),
-            explain=partial(explain_fault, paths),
-            knowledge=None if known is None else (known.experiment, known.trials),
-            listeners=(report, *listeners),
-            n_confirming=n_confirming,
-        )
-        try:
-            finished = run_search(search)
-        except BaseException as error:
-            if rehearsal or isinstance(error, UserError | StartError | NoRoomError):  # nothing was trained
-                with contextlib.suppress(FileNotFoundError):  # it may be why the search ended
-                    erase_experiment(paths.folder)
-            raise
-        if n_confirming:
-            from tune.retrain.kept_time import use_kept_time
-
-            finished = use_kept_time(search, finished, screen.print_line)
-    if rehearsal:
-        with contextlib.suppress(FileNotFoundError):
-            erase_experiment(paths.folder)
-        if finished.fault is not None:
-            raise type(finished.fault)(finished.fault.where, finished.fault.what, KEPT_NOTHING)
-        if finished.baseline is None and finished.interrupted_by_user:
-            return show_stopped(screen, paths)
-        logged = finished.baseline.logged if finished.baseline is not None else []
-        screen.print_result("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
-        return EXIT_INTERRUPTED if finished.interrupted_by_user else 0
-    return show_finished(screen, finished, search, report)

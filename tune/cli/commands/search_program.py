@@ -8,16 +8,16 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tune.cli.arguments import Arguments, add_settings
+from tune.cli.arguments import Arguments, add_profile, add_settings
 from tune.cli.commands.constants import choose_names, find_promising
 from tune.cli.commands.promote import add_program_options, build_lines, find_metric_of
-from tune.cli.commands.search import Drafted, add_search_options, run_plan
+from tune.cli.commands.search import add_search_options
 from tune.cli.metric_run import is_found_by_a_run
 from tune.cli.name_words import NAMES_HELP, NamesParser, join_program, parse_args_option
 from tune.cli.parser import SPACE, Parser, both_given_error, storage_of
 from tune.cli.promote_request import PromoteRequest, build_request
+from tune.cli.run_plan import Drafted, run_plan
 from tune.cli.terminal.summary import Screen
-from tune.cli.terminal.trials_table import add_profile
 from tune.errors import OptionError
 from tune.invocation import join_words, this_command
 from tune.promotion.configs.monitored import find_metric_of_program

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 
-from tune.cli.parser import Parser
 from tune.cli.terminal.console import GAP, LEAST, STYLES, TableColumn, cut_end, describe_left_out, measure_table
 from tune.cli.terminal.summary import INACTIVE, Screen, format_value, one_line
 from tune.errors import OptionError, suggest_name
@@ -153,11 +152,6 @@ def _value_sort_key(value: Value) -> tuple[int, float, str]:
     if is_number(value):
         return 0, float(value), ""
     return (2, 0.0, "") if value is None else (1, 0.0, str(value))
-
-
-def add_profile(parser: Parser) -> None:
-    """Add the option."""
-    parser.add_argument("--profile", action="store_true", help="say at the end where each worker's time went")
 
 
 def show_profile(screen: Screen, outcomes: Sequence[TrialResult], paths: ExperimentPaths) -> None:
