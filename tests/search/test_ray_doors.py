@@ -8,7 +8,8 @@ from ray.tune import CLIReporter
 
 from tests.projects import write_program
 from tune.cluster.ray_health import StartLimit
-from tune.search.ray_tune import ControllerCallback, ControllerScheduler, choose_reporter
+from tune.errors import RayLostError
+from tune.search.ray_tune import ControllerCallback, ControllerScheduler, ControllerStopper, choose_reporter
 
 SPACE = """
 metric: Score/Val
@@ -57,6 +58,21 @@ def test_ray_forgets_a_trial_once_another_has_ended(search, tmp_path, kept):
     assert [trial.state.name for trial in searched.study.trials].count("FAIL") == 6
     assert len(kept) == len(searched.study.trials) == 10
     assert max(map(max, kept)) == 2  # the one that ends, and the one that runs beside it
+
+
+def test_a_search_that_ray_tune_ends_too_early_says_so_and_is_not_over(search, resume, tmp_path, monkeypatch):
+    ended = []
+    with monkeypatch.context() as patched:
+        patched.setattr(ControllerStopper, "stop_all", lambda stopper: bool(ended))
+        searched = search(write_program(tmp_path / "project", "cases"), SPACE.replace("20", "4"), on_end=ended.append)
+
+    assert isinstance(searched.finished.fault, RayLostError)
+    assert searched.finished.fault.what == "Ray Tune ended before the search did"
+    assert len(searched.study.trials) < 4
+
+    resumed = resume(searched.paths)
+    assert resumed.finished.fault is None
+    assert len(resumed.study.trials) == 4
 
 
 @pytest.mark.parametrize("name", KEPT)

@@ -236,9 +236,11 @@ def run_trials(
     except BaseException:  # of Ray's, that misses its process, or the interrupt
         if not died:
             raise
-    if died:
+    is_early = not controller.has_finished and not controller.is_aborted
+    how = died[0] if died else "Ray Tune ended before the search did" if is_early else None
+    if how is not None:
         hint = "What had ended is kept, and what ran goes on from its checkpoint."
-        controller.pause_search("", RayLostError(None, died[0], hint))
+        controller.pause_search("", RayLostError(None, how, hint))
 
 
 def _end_by_signal(controller: TrialController) -> None:
