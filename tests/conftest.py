@@ -71,7 +71,7 @@ def server(tmp_path_factory):
 def ray(server):
     """Start the one Ray of the test session, as a search does; a search in this process then uses it."""
     from tune.cluster import ray_dashboard
-    from tune.cluster.local_cluster import local_cluster
+    from tune.cluster.backend import local_cluster
     from tune.cluster.resources import Resources
 
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)

@@ -92,7 +92,7 @@ def _damage(
 @contextlib.contextmanager
 def _session() -> Iterator[None]:
     """Start one Ray for all searches of this process."""
-    from tune.cluster.local_cluster import local_cluster
+    from tune.cluster.backend import local_cluster
     from tune.cluster.process_server import run_server
     from tune.cluster.resources import Resources
 

@@ -16,7 +16,7 @@ from ray.tune import Callback, RunConfig, TuneConfig, Tuner, report, uniform, wi
 from benchmarks.ask import PROGRAM, SPACE
 from benchmarks.cost.trivial import EPOCH_S, N_EPOCHS, REPORTS, Trivial
 from tune.cli import main as command
-from tune.cluster.local_cluster import local_cluster
+from tune.cluster.backend import local_cluster
 from tune.cluster.process_server import ray_temp_folder
 from tune.cluster.resources import Resources, plan_resources
 from tune.experiment.trial_result import TrialResult

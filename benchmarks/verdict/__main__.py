@@ -37,7 +37,7 @@ from benchmarks.verdict.keeping import print_keeping
 from benchmarks.verdict.overtuning import print_overtuning
 from benchmarks.verdict.sequences import print_sequences, run_quietly
 from benchmarks.verdict.simulated import N_SEARCHES, print_simulation
-from tune.cluster.local_cluster import local_cluster
+from tune.cluster.backend import local_cluster
 from tune.cluster.resources import Resources
 from tune.experiment.open import open_experiment
 from tune.experiment.records import RetrainRequest

@@ -5,7 +5,8 @@ from textwrap import indent
 import pytest
 
 from tune.promotion.configs.monitored import find_metric_of_program
-from tune.promotion.find.metric import choose_of_logged, find_metric, mode_of
+from tune.promotion.metric.find_metric import find_metric
+from tune.promotion.metric.metric import choose_of_logged, mode_of
 from tune.promotion.program import find_program
 
 MODULE = "class Net(LightningModule):\n    def validation_step(self, batch, idx):\n{body}\n"

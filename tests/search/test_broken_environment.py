@@ -131,7 +131,7 @@ FAILS_ONCE = """
 import time
 import ray
 from tune.cluster import ray_health
-from tune.cluster.local_cluster import local_cluster
+from tune.cluster.backend import local_cluster
 from tune.cluster.resources import plan_resources
 from tune.space.settings import Settings
 from ray._private.node import Node

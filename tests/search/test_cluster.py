@@ -27,7 +27,7 @@ import socket
 import threading
 import psutil
 from tune.cluster import ray_dashboard
-from tune.cluster.local_cluster import local_cluster
+from tune.cluster.backend import local_cluster
 from tune.cluster.resources import plan_resources
 from tune.space.settings import Settings
 
@@ -103,7 +103,7 @@ def named(process):
 SHORT = """
 import sys
 import tune.search.run
-from tune.cluster.local_cluster import local_cluster
+from tune.cluster.backend import local_cluster
 from tune.cluster.resources import plan_resources
 from tune.space.settings import Settings
 
@@ -158,7 +158,7 @@ import threading
 import ray
 from ray._private import ray_constants, services
 from tune.cluster import ray_dashboard as dashboard
-from tune.cluster.local_cluster import local_cluster
+from tune.cluster.backend import local_cluster
 from tune.cluster.resources import plan_resources
 from tune.space.settings import Settings
 

@@ -6,7 +6,8 @@ import pytest
 
 from tune.cluster import resources as nodes
 from tune.cluster.node_checks import read_startable_nodes
-from tune.cluster.resources import JoinedCluster, Node, count_node_slots, plan_cluster
+from tune.cluster.plan_cluster import count_node_slots, plan_cluster
+from tune.cluster.resources import JoinedCluster, Node
 from tune.errors import OptionError
 from tune.space.settings import Settings
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tune.space.accepted_ranges import find_accepted_range
 from tune.space.dimensions import describe_dimension
-from tune.space.library_args import find_accepted_range
 from tune.space.suggest_range import suggest_range
 
 RANGES = [

@@ -15,7 +15,8 @@ import ray
 from ray.exceptions import GetTimeoutError, NodeDiedError, RayError, TaskUnschedulableError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from tune.cluster.resources import Node, Resources, count_node_slots
+from tune.cluster.plan_cluster import count_node_slots
+from tune.cluster.resources import Node, Resources
 from tune.errors import ExperimentError, OptionError, PromotuneError, StartError
 from tune.paths import display_path
 from tune.promotion.program import Program

@@ -16,6 +16,7 @@ from tune.cluster.code_archive import build_archive
 from tune.cluster.connection import AUTO, CLIENT, DRIVER_ENVIRONMENT, check_reachable, parse_address, set_environment
 from tune.cluster.local_ray import shut_down
 from tune.cluster.node_checks import check_nodes, list_startable_nodes
+from tune.cluster.plan_cluster import plan_cluster
 from tune.cluster.process_server import ray_temp_folder
 from tune.cluster.ray_health import (
     StartLimit,
@@ -26,7 +27,7 @@ from tune.cluster.ray_health import (
     kill_ray_processes,
     watch_ray,
 )
-from tune.cluster.resources import JoinedCluster, Node, Resources, plan_cluster
+from tune.cluster.resources import JoinedCluster, Node, Resources
 from tune.errors import OptionError, PromotuneError, SearchError, StartError
 from tune.promotion.program import Program
 from tune.space.settings import Settings

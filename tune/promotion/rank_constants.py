@@ -11,17 +11,17 @@ from tune.promotion.configs.set_elsewhere import SetElsewhere, is_group_of_one
 from tune.promotion.constant import Constant, ConstantKind, Site, Span
 from tune.promotion.find.layer_widths import find_last_widths, is_image_shape
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find.metric import find_unjudged_modules
 from tune.promotion.find.project import project_of
 from tune.promotion.find.usages import find_evaluation_loaders, find_unused_definitions
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
+from tune.promotion.metric.logged_tags import find_unjudged_modules
 from tune.promotion.options.declared_options import find_options, is_lightning_cli
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program
 from tune.promotion.program_kind import does_something
+from tune.space.accepted_ranges import DROPOUT, LOADER, OPTIMIZER, RECURRENT, find_accepted_range
 from tune.space.dimensions import Value, is_int
-from tune.space.library_args import DROPOUT, LOADER, OPTIMIZER, RECURRENT, find_accepted_range
 from tune.space.suggest_range import words_of
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tune.cluster.local_cluster import local_cluster
+from tune.cluster.backend import local_cluster
 from tune.cluster.resources import Resources
 from tune.errors import NoRoomError, PauseError, RayLostError
 from tune.experiment.counted_fits import CountedFits

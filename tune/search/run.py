@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tune.cluster.backend import is_ray_running, local_cluster
 from tune.cluster.gpu_sharing import describe_sharing, give_whole_gpus, read_measured_memory, share_gpus
-from tune.cluster.local_cluster import is_ray_running, local_cluster
 from tune.cluster.resources import leave_out_gpu
 from tune.errors import (
     MetricError,

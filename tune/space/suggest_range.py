@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
+from tune.space.accepted_ranges import AcceptedRange, find_accepted_range
 from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange, Value, is_in_dimension, is_int
-from tune.space.library_args import AcceptedRange, find_accepted_range
 from tune.space.parse_dimension import MAX_INT
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")

@@ -11,7 +11,7 @@ from typing import Any
 from tune.errors import MetricError, MutationError, NoRoomError, ProgramError, UnreadOptionError
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.gpu_records import GpuMemoryReport
-from tune.promotion.find.metric import find_given_to_logger
+from tune.promotion.metric.find_metric import find_given_to_logger
 from tune.promotion.options.option import OptionParser, option_words
 from tune.promotion.options.option_reads import may_read
 from tune.space.dimensions import Value

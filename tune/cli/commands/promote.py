@@ -20,9 +20,9 @@ from tune.paths import atomic_write
 from tune.promotion.configs.monitored import find_metric_of_program
 from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown, is_whole
-from tune.promotion.find.metric import Metric, mode_of
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
+from tune.promotion.metric.metric import Metric, mode_of
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_names

@@ -22,7 +22,7 @@ from tune.errors import OptionError
 from tune.invocation import join_words, this_command
 from tune.promotion.configs.monitored import find_metric_of_program
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find.metric import CALLBACKS, Metric
+from tune.promotion.metric.metric import CALLBACKS, Metric
 from tune.promotion.options.declared_options import SIMILAR, find_options
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.program import Program, find_program

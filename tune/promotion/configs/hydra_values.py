@@ -15,9 +15,9 @@ from typing import Any
 
 from tune.promotion.configs.config_file import ConfigPlace, read_values
 from tune.promotion.find.literals import Unknown, evaluate_literal
-from tune.promotion.find.metric import find_keyword_values
 from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, project_of
+from tune.promotion.metric.find_metric import find_keyword_values
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.yaml_document import Keys

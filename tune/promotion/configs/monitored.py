@@ -14,19 +14,11 @@ from tune.promotion.configs.config_file import read_mapping, read_values
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import read_config_files
 from tune.promotion.find.literals import evaluate_literal
-from tune.promotion.find.metric import (
-    CALLBACKS,
-    COUNTERS,
-    Metric,
-    SettingKeys,
-    choose_monitored,
-    find_metric,
-    is_of_training,
-    mode_of_callback,
-)
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.project import project_of
 from tune.promotion.find_constants import find_all
+from tune.promotion.metric.find_metric import COUNTERS, SettingKeys, find_metric
+from tune.promotion.metric.metric import CALLBACKS, Metric, choose_monitored, is_of_training, mode_of_callback
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option_values import value_in_force
 from tune.promotion.options.parser_defaults import changed_defaults

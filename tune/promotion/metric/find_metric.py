@@ -1,0 +1,152 @@
+"""The metric that a program is judged by, as its source tells it: what its callbacks monitor, else what it logs."""
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from tune.promotion.find.fields import entries_of
+from tune.promotion.find.module_scan import CallSite, ModuleScan, Scope, dotted_path
+from tune.promotion.find.project import Project, project_of
+from tune.promotion.metric.logged_tags import evaluate_text, find_logged_tags
+from tune.promotion.metric.metric import (
+    CALLBACKS,
+    TRAINING,
+    Metric,
+    choose_monitored,
+    is_of_training,
+    mode_of,
+    mode_of_callback,
+    select_preferred_tag,
+    words_of,
+)
+from tune.promotion.program import Program
+
+SettingKeys = tuple[str, ...]
+FindText = Callable[[SettingKeys], str | None]
+"""Returns the text of a setting by the keys that a program reads it with: ``cfg, train, monitor`` of
+``cfg.train.monitor``; None where it is none, or not certain."""
+COUNTERS = frozenset({"step", "epoch", "global_step"})
+"""What a callback monitors that keeps the last checkpoints: none of them says how good a model is."""
+OF_LOGGERS = frozenset({"log_metrics", "log_metric", "add_scalar", "add_scalars"})
+"""Methods of loggers, and of what they write with: a callback of Lightning never sees what they are given."""
+OF_TRACKERS = frozenset({"wandb.log", "wandb.run.log", "mlflow.log_metric", "mlflow.log_metrics"})
+"""Functions likewise."""
+
+
+def find_metric(program: Program, find_text: FindText = lambda keys: None) -> Metric | None:
+    """Return the metric that the source names; None where only running the program can tell.
+
+    ``find_text`` tells what stands in the program's config files and on its command line.
+    """
+    project = project_of(program)
+    tags = {tag: place for tag, place in find_logged_tags(project) if tag not in COUNTERS}
+    monitored = _find_monitored(project, find_text)
+    is_judged = any(not is_of_training(tag) for tag in tags)
+    if monitored is not None and not (is_judged and is_of_training(monitored.name)):
+        return replace(monitored, others=tuple(tag for tag in tags if tag != monitored.name))
+    if not tags:
+        return None
+    name = select_preferred_tag([tag for tag in tags if not words_of(tag) & TRAINING] or tags)
+    others = tuple(tag for tag in tags if tag != name)
+    return Metric(name=name, mode=mode_of(name), origin=f"logged in {tags[name]}", others=others)
+
+
+def find_given_to_logger(program: Program, metric: str) -> str | None:
+    """Return file:line of the first call that gives a metric to a logger or a tracker; None where none does."""
+    for source in program.sources.values():
+        calls = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call) and _is_of_logger(node.func)]
+        for call in sorted(calls, key=lambda call: call.lineno):
+            if any(isinstance(node, ast.Constant) and node.value == metric for node in ast.walk(call)):
+                return f"{source.name}:{call.lineno}"
+    return None
+
+
+def _is_of_logger(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and (function.attr in OF_LOGGERS or dotted_path(function) in OF_TRACKERS)
+
+
+def _find_monitored(project: Project, find_text: FindText) -> Metric | None:
+    """Return what the first callback monitors; its rivals are what others of its kind monitor in other arms."""
+    found = [
+        (metric, called.scope)
+        for survey in project.surveys.values()
+        for called in survey.calls
+        if (metric := _of_callback(called, survey, find_text)) is not None and not _is_dropped(called, survey)
+    ]
+    first = choose_monitored([metric for metric, _ in found])
+    if first is None:
+        return None
+    scope = next(scope for metric, scope in found if metric is first)
+    alike = [(metric, other) for metric, other in found if metric.callback == first.callback]
+    names = [metric.name for metric, other in alike if _are_exclusive(scope, other)]
+    rivals = tuple(dict.fromkeys((first.name, *names)))
+    return replace(first, rivals=rivals if len(rivals) > 1 else ())
+
+
+def _is_dropped(called: CallSite, survey: ModuleScan) -> bool:
+    """Tell whether nothing reads the name that a callback is assigned to, in a function: no Trainer gets it."""
+    function = called.scope.function
+    for node in () if function is None else ast.walk(function):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is called.node:
+                return name not in survey.name_reads
+    return False
+
+
+def _are_exclusive(one: Scope, other: Scope) -> bool:
+    """Tell whether only one of the two is executed: they stand in different arms of one statement."""
+    arms = dict(one.branch)
+    return any(arms.get(statement, arm) != arm for statement, arm in other.branch)
+
+
+def _of_callback(called: CallSite, survey: ModuleScan, find_text: FindText) -> Metric | None:
+    callback = (dotted_path(called.node.func) or "").rpartition(".")[2]
+    if callback not in CALLBACKS:
+        return None
+    given = {
+        name: value for keyword in called.node.keywords for name, value in find_keyword_values(keyword, called, survey)
+    }
+    if callback == "EarlyStopping" and called.node.args:
+        given.setdefault("monitor", called.node.args[0])
+    name, told = (
+        evaluate_text(given.get(key), {}, survey) or find_text(_keys_of(given.get(key))) for key in ("monitor", "mode")
+    )
+    if name is None or name in COUNTERS:
+        return None
+    mode = mode_of_callback(name, told, is_given="mode" in given)
+    return Metric(name=name, mode=mode, origin=f"{callback}, {survey.place_of_line(called.node.lineno)}")
+
+
+def _keys_of(node: ast.expr | None) -> SettingKeys:
+    """Return the keys by which an expression reads a setting: attributes, subscripts and ``get``."""
+    match node:
+        case ast.Name(id=name):
+            return (name,)
+        case ast.Attribute(value=inner, attr=key):
+            return (*_keys_of(inner), key)
+        case ast.Subscript(value=inner, slice=ast.Constant(value=str(key))):
+            return (*_keys_of(inner), key)
+        case ast.Call(func=ast.Attribute(value=inner, attr="get"), args=[ast.Constant(value=str(key)), *_]):
+            return (*_keys_of(inner), key)
+        case _:
+            return ()
+
+
+def find_keyword_values(keyword: ast.keyword, called: CallSite, survey: ModuleScan) -> Iterator[tuple[str, ast.expr]]:
+    """Yield what a keyword passes; of ``**`` what stands in the dict that a name was last bound to before the call."""
+    value = keyword.value
+    if keyword.arg is not None:
+        yield keyword.arg, value
+        return
+    if isinstance(value, ast.Name):
+        within = called.scope.function or survey.source.tree
+        bound = [
+            node.value
+            for node in ast.walk(within)
+            if isinstance(node, ast.Assign) and node.lineno < called.node.lineno
+            for target in node.targets
+            if isinstance(target, ast.Name) and target.id == value.id
+        ]
+        value = bound[-1] if bound else value
+    for entry in entries_of("", value):
+        yield entry.key, entry.value

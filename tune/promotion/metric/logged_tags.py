@@ -1,0 +1,156 @@
+"""What steps of validation log, as far as the source tells, and the modules that have none."""
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from tune.promotion.find.literals import evaluate_literal
+from tune.promotion.find.module_scan import ModuleScan, dotted_path
+from tune.promotion.find.project import Project, ProjectSymbol
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+VALIDATION = frozenset(
+    {"validation_step", "on_validation_epoch_end", "validation_epoch_end", "on_validation_batch_end"}
+)
+"""Methods that log what is judged."""
+MAX_BASES = 8
+"""Classes followed upward."""
+MAX_HOPS = 3
+"""Calls followed from ``validation_step`` to the helper that logs."""
+
+
+def find_logged_tags(project: Project) -> Iterator[tuple[str, str]]:
+    """Yield (tag, place) of what is logged in validation and can be read off the source."""
+    for survey in project.surveys.values():
+        for owner in ast.walk(survey.source.tree):
+            if isinstance(owner, ast.ClassDef):
+                methods = {each.name: each for each in owner.body if isinstance(each, Function)}
+                for name in methods.keys() & VALIDATION:
+                    yield from _follow_log_calls(methods[name], methods, {}, survey, MAX_HOPS)
+
+
+def find_unjudged_modules(project: Project) -> Iterator[tuple[ModuleScan, ast.ClassDef]]:
+    """Yield the LightningModules that have no step of validation, beside one that has; a base of one has its step."""
+    modules = [
+        ProjectSymbol(survey, node)
+        for survey in project.surveys.values()
+        for nodes in survey.definitions.values()
+        for node in nodes
+        if isinstance(node, ast.ClassDef) and project.has_base(ProjectSymbol(survey, node), "LightningModule")
+    ]
+    above = {id(own.node): {id(own.node), *map(id, _ancestors_of(own, project))} for own in modules}
+    judged = {id(own.node) for own in modules if any(each.name in VALIDATION for each in _methods_of(own.node))}
+    bases = set[int]().union(*(above[each] for each in judged))
+    for own in modules if judged else ():
+        if id(own.node) not in bases and judged.isdisjoint(above[id(own.node)]):
+            assert isinstance(own.node, ast.ClassDef)
+            yield own.survey, own.node
+
+
+def _ancestors_of(own: ProjectSymbol, project: Project, hops: int = MAX_BASES) -> Iterator[ast.ClassDef]:
+    """Yield the classes of the project that a class descends from."""
+    for base in own.node.bases if isinstance(own.node, ast.ClassDef) and hops else ():
+        found = project.resolve_name(dotted_path(base) or "", own.survey)
+        if isinstance(found, ProjectSymbol) and isinstance(found.node, ast.ClassDef):
+            yield found.node
+            yield from _ancestors_of(found, project, hops - 1)
+
+
+def _methods_of(node: ast.AST) -> Iterator[Function]:
+    yield from (each for each in getattr(node, "body", ()) if isinstance(each, Function))
+
+
+def _follow_log_calls(
+    function: Function, methods: Mapping[str, Function], known: Mapping[str, str], survey: ModuleScan, hops: int
+) -> Iterator[tuple[str, str]]:
+    """Follow ``self.shared_step(batch, "val")``: ``known`` holds the parameters whose text the call told."""
+    calls = [node for node in _walk_reachable(function, known) if isinstance(node, ast.Call) and _is_own(node.func)]
+    for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
+        assert isinstance(call.func, ast.Attribute)
+        if call.func.attr == "log":
+            tag = evaluate_text(_first_argument(call, "name"), known, survey)
+            if tag is not None:
+                yield tag, survey.place_of_line(call.lineno)
+        elif call.func.attr == "log_dict":
+            for tag in _find_keys(_first_argument(call, "dictionary"), known, survey):
+                yield tag, survey.place_of_line(call.lineno)
+        elif call.func.attr in methods and hops:
+            helper = methods[call.func.attr]
+            yield from _follow_log_calls(helper, methods, _bind_texts(call, helper, survey), survey, hops - 1)
+
+
+def _walk_reachable(function: Function, known: Mapping[str, str]) -> Iterator[ast.AST]:
+    """Yield the nodes of a function, without the arms that ``if stage == "train"`` leaves out for a known stage."""
+    waiting: list[ast.AST] = [function]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        match node:
+            case ast.If(test=test, body=body, orelse=orelse) if (holds := _evaluate_test(test, known)) is not None:
+                waiting += body if holds else orelse
+            case _:
+                waiting += ast.iter_child_nodes(node)
+
+
+def _evaluate_test(test: ast.expr, known: Mapping[str, str]) -> bool | None:
+    """Return whether a comparison of a known text with literals holds; None where it is another condition."""
+    match test:
+        case ast.Compare(left=ast.Name(id=name), ops=[operator], comparators=[other]) if name in known:
+            value = evaluate_literal(other)
+            match operator:
+                case ast.Eq() | ast.NotEq() if isinstance(value, str):
+                    return (known[name] == value) is isinstance(operator, ast.Eq)
+                case ast.In() | ast.NotIn() if isinstance(value, tuple | list):
+                    return (known[name] in value) is isinstance(operator, ast.In)
+    return None
+
+
+def _is_own(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "self"
+
+
+def _first_argument(call: ast.Call, name: str) -> ast.expr | None:
+    keywords = (keyword.value for keyword in call.keywords if keyword.arg == name)
+    return call.args[0] if call.args else next(keywords, None)
+
+
+def _find_keys(node: ast.expr | None, known: Mapping[str, str], survey: ModuleScan) -> Iterator[str]:
+    if isinstance(node, ast.Dict):
+        for key in node.keys:
+            tag = evaluate_text(key, known, survey)
+            if tag is not None:
+                yield tag
+
+
+def _bind_texts(call: ast.Call, helper: Function, survey: ModuleScan) -> dict[str, str]:
+    names = [argument.arg for argument in (*helper.args.posonlyargs, *helper.args.args)][1:]
+    defaults = dict(zip(reversed(names), reversed(helper.args.defaults), strict=False))
+    given = {**defaults, **dict(zip(names, call.args, strict=False))}
+    given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
+    texts = {name: evaluate_text(node, {}, survey) for name, node in given.items()}
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def evaluate_text(node: ast.expr | None, known: Mapping[str, str], survey: ModuleScan) -> str | None:
+    """Return a text that stands in the source: a literal, a module's constant, an f-string over what is known."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.Name(id=name) if name in known:
+            return known[name]
+        case ast.Name(id=name):
+            bound = [each.value for each in survey.bindings.get(name, ()) if each.value is not None]
+            value = evaluate_literal(bound[0]) if len(bound) == 1 else None
+            return value if isinstance(value, str) else None
+        case ast.JoinedStr(values=parts):
+            return _join_texts([evaluate_text(part, known, survey) for part in parts])
+        case ast.FormattedValue(value=inner, conversion=-1, format_spec=None):
+            return evaluate_text(inner, known, survey)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _join_texts([evaluate_text(left, known, survey), evaluate_text(right, known, survey)])
+        case _:
+            return None
+
+
+def _join_texts(parts: list[str | None]) -> str | None:
+    texts = [part for part in parts if part is not None]
+    return "".join(texts) if len(texts) == len(parts) else None
