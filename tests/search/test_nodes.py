@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tune.cluster import resources as nodes
+from tune.cluster import plan_cluster as nodes
 from tune.cluster.node_checks import read_startable_nodes
 from tune.cluster.plan_cluster import count_node_slots, plan_cluster
 from tune.cluster.resources import JoinedCluster, Node
