@@ -10,7 +10,7 @@ from tune.paths import VersionPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
-from tune.search.prepare import build_job
+from tune.search.search_plan import build_job
 from tune.space.space_file import read_space
 from tune.trial.messages import TrialTask
 

@@ -13,7 +13,7 @@ from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.search.build_controller import build_controller
-from tune.search.prepare import build_job
+from tune.search.search_plan import build_job
 from tune.search.spec import Search
 from tune.search.study.study import create_search_study, open_search_study
 from tune.space.space_file import read_space, write_space

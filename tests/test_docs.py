@@ -22,7 +22,7 @@ from tune.paths import ExperimentPaths, VersionPaths
 from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
-from tune.results.export import FIELDS, as_object
+from tune.results.results_as_json import FIELDS, as_object
 from tune.space.dimensions import KINDS, kind_of
 from tune.space.library_args import SAMPLERS, SCHEDULERS
 from tune.space.range_words import read_range, split_range

@@ -66,7 +66,7 @@ def view_of(monkeypatch, mode="max"):
     monkeypatch.setattr("IPython.display.display", lambda found, raw, display_id: handle)
     view = NotebookView.__new__(NotebookView)
     monkeypatch.setattr(
-        "tune.live_progress.ProgressView.__init__",
+        "tune.api_progress.ProgressView.__init__",
         lambda self, plan: self.__dict__.update(progress=Progress(mode, 9, 1), metric="m", _drawn_at=-math.inf),
     )
     view.__init__(SimpleNamespace(space=SimpleNamespace(mode=mode)))

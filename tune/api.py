@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from tune.api_progress import UserOutput
 from tune.errors import SpaceError, StartError, UserError, suggest_name
 from tune.experiment import open as opened
 from tune.experiment.proposals import Others
 from tune.experiment.requests import RequestAnswer
 from tune.experiment.trial_result import TrialResult, rank_trials
-from tune.live_progress import UserOutput
 from tune.notebook import create_view, format_cells
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.search.controller_api import SearchListener
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from pytorch_lightning import LightningModule
 
-    from tune.search.prepare import SearchPlan
+    from tune.search.search_plan import SearchPlan
     from tune.search.spec import SearchResult
 
 PLACE = "search()"
@@ -199,9 +199,9 @@ def search(
     from tune.cluster.backend import open_backend
     from tune.experiment.lock import lock_experiment
     from tune.experiment.preflight_failure import remove_untrained_search
-    from tune.search.prepare import prepare_search
+    from tune.search.search_plan import prepare_search
     from tune.storage.download import list_remote_experiments
-    from tune.storage.sync import erase_experiment
+    from tune.storage.driver_sync import erase_experiment
 
     read = _space_from_keys(keys) if space is None else _apply_keys(read_space(find_space(str(space))), keys)
     with open_backend(address, None if gpus is None else tuple(gpus), lambda line: None) as where:

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tune.api_progress import ProgressLine, ProgressView
 from tune.experiment.trial_result import TrialResult
-from tune.live_progress import ProgressLine, ProgressView
 from tune.results.report.plot import escape_html
 from tune.trial.messages import EpochReport
 
 if TYPE_CHECKING:
-    from tune.search.prepare import SearchPlan
     from tune.search.progress import SearchStatus
+    from tune.search.search_plan import SearchPlan
 
 MOST_CURVES = 60
 """Trials whose curves are drawn: those that began last, and the best one."""

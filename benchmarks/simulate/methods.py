@@ -23,7 +23,7 @@ from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController
 from tune.search.samplers.trial_window import distribution_of
 from tune.search.schedulers.build_scheduler import build_pbt_exploit, build_scheduler
-from tune.search.schedulers.epochs import count_reports
+from tune.search.schedulers.trial_length import count_reports
 from tune.search.spec import SearchLimits
 from tune.search.steering.controls import SearchControls
 from tune.search.study.study import SearchStudy

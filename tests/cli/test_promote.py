@@ -11,7 +11,7 @@ from tune.promotion.find_constants import shortest_names
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.space_checks import space_warnings
-from tune.search.schedulers.epochs import check_epochs
+from tune.search.schedulers.trial_length import check_epochs
 from tune.space.dimensions import is_in_dimension
 from tune.space.space import System
 from tune.space.space_file import read_space

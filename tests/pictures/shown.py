@@ -20,8 +20,8 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tests.cli.view import outcome
 from tests.pictures import ROOT
 from tests.recorded import searched
+from tune.cli.terminal.live_frame import Frame
 from tune.cli.terminal.live_view import USUAL
-from tune.cli.terminal.progress_frame import Frame
 from tune.experiment.open import open_experiment
 from tune.results.report.build_report import write_report
 from tune.results.report.page import ASSETS

@@ -31,8 +31,8 @@ from tune.results.confirm.seed_noise import (
     measure_seed_noise,
 )
 from tune.results.experiments import summarise_experiment
-from tune.results.export import as_object
 from tune.results.report.build_report import build_page
+from tune.results.results_as_json import as_object
 from tune.results.retrain_results import compare_with_repetition, read_retrained
 from tune.results.write_back import select_trial
 from tune.retrain.confirm import plan_confirmation_runs

@@ -7,7 +7,7 @@ import pytest
 
 from tests.experiments import SPACE, Trial, write_experiment
 from tune.experiment.records import Failure
-from tune.results.export import as_object, as_rows
+from tune.results.results_as_json import as_object, as_rows
 
 TRIALS = [
     Trial(curve=[0.1, 1 / 3]),

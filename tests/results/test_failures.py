@@ -4,7 +4,7 @@ import pytest
 
 from tests.experiments import Trial, write_experiment
 from tune.experiment.records import Failure
-from tune.results.failures import find_region, group_failures
+from tune.results.failure_groups import find_region, group_failures
 from tune.space.dimensions import Choice, FloatRange
 
 OOM = "CUDA out of memory. Tried to allocate {} GiB"

@@ -9,8 +9,8 @@ from tests.projects import write_program
 from tune.promotion.program import find_program
 from tune.search.schedulers.asha import Asha, grace_period_of, latest_grace_period_of
 from tune.search.schedulers.build_scheduler import build_scheduler
-from tune.search.schedulers.epochs import count_reports
 from tune.search.schedulers.scheduler import SchedulerDecision, TrialScheduler
+from tune.search.schedulers.trial_length import count_reports
 from tune.space.space_file import read_space
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.gpu_search import SPACE, TAKES, search
 from tune.experiment.records import Failure, TrialRecord
-from tune.search.devices.gpu_shares import GpuShares, is_gpu_out_of_memory
+from tune.search.devices.outgrown_shares import GpuShares, is_gpu_out_of_memory
 
 OUT = Failure(kind="OutOfMemoryError", message="CUDA out of memory. Tried to allocate 2.00 GiB.")
 

@@ -4,7 +4,7 @@ import pytest
 
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
-from tune.search.prepare import count_trials
+from tune.search.search_plan import count_trials
 from tune.space.space_file import read_space
 
 PROGRAM = """

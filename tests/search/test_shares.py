@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tune.cluster.gpu_sharing import (
+from tune.cluster.auto_gpu_share import (
     count_trials_per_gpu,
     describe_sharing,
     give_whole_gpus,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.cluster.gpu_sharing import find_largest_config
+from tune.cluster.auto_gpu_share import find_largest_config
 from tune.space.space_file import read_space
 
 HARDCODED = {"LR": 0.1, "BATCH": 8, "WIDTH": 64, "HEADS": 4, "LAYERS": (8, 8), "ACT": "relu", "OPT": "adam"}

@@ -6,7 +6,7 @@ import secrets
 import pytest
 
 from tune.storage import lease
-from tune.storage.remote import RemoteFolder
+from tune.storage.remote_folder import RemoteFolder
 from tune.storage_url import local_folder_of
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from tune.paths import ExperimentPaths
 from tune.storage.download import download_experiment, download_version, list_remote_experiments, resolve_local_folder
-from tune.storage.remote import RemoteFolder
-from tune.storage.sync import sync_experiment
+from tune.storage.driver_sync import sync_experiment
+from tune.storage.remote_folder import RemoteFolder
 from tune.storage_url import local_folder_of
 
 FIRST, SECOND, OTHER = '{"op_code": 0}\n', '{"op_code": 1}\n', '{"op_code": 2}\n'

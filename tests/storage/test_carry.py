@@ -5,12 +5,12 @@ import time
 import pytest
 
 from tests.storage.test_bring import FIRST, SECOND, fill
-from tune.storage import sync as writer
+from tune.storage import driver_sync as writer
 from tune.storage import upload as carry
 from tune.storage.download import download_experiment
+from tune.storage.driver_sync import erase_experiment, sync_experiment, upload_on_exit
 from tune.storage.lease import NAME
-from tune.storage.remote import RemoteFolder
-from tune.storage.sync import erase_experiment, sync_experiment, upload_on_exit
+from tune.storage.remote_folder import RemoteFolder
 from tune.storage.upload import Uploader, list_visible_files, upload_while_running
 
 

@@ -7,8 +7,8 @@ import pytest
 from tests.experiments import Trial, write_experiment
 from tune.cli import main
 from tune.experiment.records import Failure
-from tune.storage.remote import RemoteFolder
-from tune.storage.sync import sync_experiment
+from tune.storage.driver_sync import sync_experiment
+from tune.storage.remote_folder import RemoteFolder
 
 FAILURE = Failure(kind="ValueError", message="no")
 TRIALS = [Trial(curve=[0.5]), Trial(curve=[0.75]), Trial(state="FAIL", failure=FAILURE, values={"LR": 0.05})]
@@ -54,7 +54,7 @@ def test_delete_when_a_version_lies_at_a_url_then_it_alone_is_gone_there(there, 
 
 
 def test_delete_when_the_store_does_not_answer_then_the_copy_stays(there, url, reach, capfd, monkeypatch):
-    monkeypatch.setattr("tune.storage.sync.N_TRIES", 1)
+    monkeypatch.setattr("tune.storage.driver_sync.N_TRIES", 1)
     assert main(["list", "--storage", url]) == 0
     reach.stop()
     try:

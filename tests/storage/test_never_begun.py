@@ -14,7 +14,7 @@ from tune.promotion.snapshot import take_snapshot
 from tune.search.study.journal import create_study
 from tune.space.space_file import read_space, write_space
 from tune.storage import lease
-from tune.storage.remote import RemoteFolder
+from tune.storage.remote_folder import RemoteFolder
 from tune.storage_url import local_folder_of
 
 BEGUN = "exp never began: it begins now"

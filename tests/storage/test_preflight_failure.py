@@ -10,8 +10,8 @@ from tune.experiment.preflight_failure import remove_untrained_search
 from tune.experiment.records import Failure
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.storage.download import list_remote_experiments
-from tune.storage.remote import RemoteFolder
-from tune.storage.sync import sync_experiment
+from tune.storage.driver_sync import sync_experiment
+from tune.storage.remote_folder import RemoteFolder
 
 FAILURE = Failure(kind="NameError", message="name 'x' is not defined", place="program.py:3")
 LINE = "the pre-flight failed: NameError: name 'x' is not defined (program.py:3)"

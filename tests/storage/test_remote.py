@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import OptionError, PromotuneError, StorageError
-from tune.storage.remote import RemoteFolder
+from tune.storage.remote_folder import RemoteFolder
 
 KNOWN = "Write s3://bucket/folder, gs://bucket/folder, or the path of a folder."
 UNREACHED = "Check the network and the URL, then give the same command again."

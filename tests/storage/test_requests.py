@@ -9,14 +9,14 @@ import pytest
 from tests.steered import SteeredSearch
 from tune.cli import main
 from tune.experiment.lock import lock_experiment
-from tune.storage.remote import RemoteFolder
-from tune.storage.requests import FOLDER, RemoteRequests, RequestExchange
+from tune.storage.remote_folder import RemoteFolder
+from tune.storage.request_exchange import FOLDER, RemoteRequests, RequestExchange
 
 
 @pytest.fixture
 def driver(machine, tmp_path, monkeypatch):
     """Return a search on the first machine, which carries its files to the URL; the commands run on the second."""
-    monkeypatch.setattr("tune.storage.sync.POLL_S", 0.1)
+    monkeypatch.setattr("tune.storage.driver_sync.POLL_S", 0.1)
     search = SteeredSearch(tmp_path / "project")
     folder = machine("first")
     shutil.copytree(search.paths.folder, folder)
@@ -140,10 +140,10 @@ def test_answers_that_nobody_fetches_are_deleted(remote, url, tmp_path, monkeypa
     driver.exchange_requests()
     assert sorted(objects(remote)) == sorted([*names, "answers/theirs.txt"])
 
-    monkeypatch.setattr("tune.storage.requests.OLDEST_S", -60.0)
+    monkeypatch.setattr("tune.storage.request_exchange.OLDEST_S", -60.0)
     driver.exchange_requests()
     assert len(objects(remote)) == 3  # it was looked a moment ago
-    monkeypatch.setattr("tune.storage.requests.SWEEP_S", 0.0)
+    monkeypatch.setattr("tune.storage.request_exchange.SWEEP_S", 0.0)
     driver.exchange_requests()
     assert objects(remote) == ["answers/theirs.txt"]
 

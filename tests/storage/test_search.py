@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.projects import write_program
-from tune.storage.remote import RemoteFolder
+from tune.storage.remote_folder import RemoteFolder
 
 ROOT = Path(__file__).parents[2]
 SPACE = """

@@ -11,9 +11,9 @@ from tune.cli import main
 from tune.paths import ExperimentPaths
 from tune.results import status
 from tune.results.status import follow_events, read_status
+from tune.storage.driver_sync import sync_experiment
 from tune.storage.lease import LAPSE_S, NAME, LeaseHolder
-from tune.storage.remote import RemoteFolder
-from tune.storage.sync import sync_experiment
+from tune.storage.remote_folder import RemoteFolder
 
 TRIALS = [Trial(curve=[0.5]), Trial(curve=[0.75], values={"LR": 0.05})]
 ENDED = SPACE.replace("trials: 20", "trials: 2")

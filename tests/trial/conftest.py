@@ -11,7 +11,7 @@ from tune.paths import VersionPaths
 from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
-from tune.search.prepare import build_job
+from tune.search.search_plan import build_job
 from tune.space.settings import Settings
 from tune.space.space import Space, System
 from tune.trial.messages import TrialTask

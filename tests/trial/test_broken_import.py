@@ -11,7 +11,7 @@ import pytest
 from tune.promotion.execute import Executor
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
-from tune.trial.failure import create_failure, describe_raised
+from tune.trial.describe_exception import create_failure, describe_raised
 from tune.trial.process.watched import find_crash_places
 
 REFIT = f"The package may be made for another torch than {metadata.version('torch')}: install it again to fit."

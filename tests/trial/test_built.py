@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from tune.trial.lightning.optimizer_settings import Mutation, read_optimizer_settings
+from tune.trial.lightning.pbt_mutation import Mutation, read_optimizer_settings
 
 
 def program(optimizer, schedule=None):

@@ -7,7 +7,7 @@ import pytest
 from tune.promotion.execute import Executor
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
-from tune.trial.failure import create_failure
+from tune.trial.describe_exception import create_failure
 
 SYSTEM = """
 import pytorch_lightning as pl

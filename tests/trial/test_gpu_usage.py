@@ -11,8 +11,8 @@ from tests.events import scalars
 from tests.nvml import fake_nvml
 from tests.trial.test_own_process import program
 from tune.experiment.gpu_records import GpuUsage, read_gpu_usage
-from tune.trial.gpu import sampler
-from tune.trial.gpu.sampler import GpuSampler, read_samples
+from tune.trial.gpu import gpu_sampler as sampler
+from tune.trial.gpu.gpu_sampler import GpuSampler, read_samples
 from tune.trial.gpu.usage_meter import GpuUsageMeter
 
 GIB = 2**30

@@ -7,7 +7,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from tune.trial.process.seeding import override_seeds
+from tune.trial.process.random_generators import override_seeds
 
 
 def drawn():

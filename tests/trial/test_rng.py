@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from tune.trial.process.seeding import restore_rng, rng_state
+from tune.trial.process.random_generators import restore_rng, rng_state
 
 
 def test_generators_that_are_put_back_give_the_same_numbers_again():

@@ -11,7 +11,7 @@ import torch
 
 from tests.searched import Worker
 from tune.experiment.records import read_record
-from tune.trial.failure import MOST_CHARACTERS
+from tune.trial.describe_exception import MOST_CHARACTERS
 
 PROGRAM = '''
 """Its epochs are worth CURVE, by the number of the epoch; a stage outside of fit is worth 0.1 more than any."""

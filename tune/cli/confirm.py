@@ -14,7 +14,7 @@ from tune.results.confirm.confirmation import Confirmation
 from tune.retrain.confirm import ConfirmationPlan, plan_confirmation_runs
 from tune.retrain.plan import lock_retrained
 from tune.space.settings import Confirm
-from tune.storage.sync import upload_if_remote
+from tune.storage.driver_sync import upload_if_remote
 
 NO_GAIN = "nothing to confirm: no trial was better than the hardcoded values"
 

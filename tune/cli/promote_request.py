@@ -13,7 +13,7 @@ from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import value_in_force
 from tune.promotion.program import Program
 from tune.promotion.program_kind import shape_of, system_of
-from tune.search.schedulers.epochs import BOUNDS, find_epochs_constant
+from tune.search.schedulers.trial_length import BOUNDS, find_epochs_constant
 from tune.space.dimensions import Value, is_int
 from tune.space.library_args import parse_trainer_value
 from tune.space.names import canonical_name

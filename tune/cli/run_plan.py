@@ -20,11 +20,11 @@ from tune.paths import ExperimentPaths, claim_experiment
 from tune.promotion.program_checks import core_shortage_warnings, program_warnings
 from tune.promotion.resolve import constant_warnings, hardcoded_values
 from tune.promotion.space_checks import baseline_doubts, space_warnings
-from tune.search.prepare import SearchPlan, count_trials
+from tune.search.search_plan import SearchPlan, count_trials
 from tune.space.settings import Settings
 from tune.space.space import Script
 from tune.storage.download import list_remote_experiments
-from tune.storage.sync import erase_experiment
+from tune.storage.driver_sync import erase_experiment
 
 if TYPE_CHECKING:
     from tune.results.warm_start import PriorTrials

@@ -31,7 +31,7 @@ from tune.invocation import this_command
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
 from tune.results.confirm.confirmation import read_confirmation
-from tune.results.failures import group_failures
+from tune.results.failure_groups import group_failures
 from tune.results.hints import DeviceFault, Hint, find_hints
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from tune.cluster.resources import Node, Resources
 from tune.errors import ExperimentError, OptionError, PromotuneError, StartError
 from tune.paths import display_path
 from tune.promotion.program import Program
-from tune.storage.remote import PACKAGES
+from tune.storage.remote_folder import PACKAGES
 from tune.storage_url import url_of
 
 PATIENCE_S = 5.0

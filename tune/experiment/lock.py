@@ -12,9 +12,9 @@ from filelock import FileLock, Timeout
 from tune.errors import ExperimentError
 from tune.experiment.contradictions import BACKUP
 from tune.paths import ExperimentPaths, atomic_write, display_path, read_regular
+from tune.storage.driver_sync import Tell, sync_experiment
 from tune.storage.lease import has_holder
-from tune.storage.remote import RemoteFolder
-from tune.storage.sync import Tell, sync_experiment
+from tune.storage.remote_folder import RemoteFolder
 from tune.storage_url import url_of
 
 NEVER_BEGUN = "this search never began: it was ended before its first trial"

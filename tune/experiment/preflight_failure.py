@@ -12,8 +12,8 @@ from tune.experiment.records import Failure, read_record
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.storage.download import download_experiment, download_version
-from tune.storage.remote import RemoteFolder
-from tune.storage.sync import delete_at_url
+from tune.storage.driver_sync import delete_at_url
+from tune.storage.remote_folder import RemoteFolder
 from tune.storage_url import url_of
 
 EVENTS = "events.out.tfevents."

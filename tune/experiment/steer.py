@@ -32,7 +32,7 @@ from tune.invocation import this_command
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.resolve import hardcoded_values, resolve_constants
 from tune.space.dimensions import Value
-from tune.storage.requests import RemoteRequests
+from tune.storage.request_exchange import RemoteRequests
 from tune.storage_url import url_of
 
 LOOK_S = 0.5

@@ -15,7 +15,7 @@ from tune.gc_control import collector_paused, deep_recursion
 from tune.invocation import this_command
 from tune.promotion.constant import Constant, ConstantScan, Site, UnnamedLiteral, UnsupportedConstant
 from tune.promotion.find.arguments import find_arguments, find_calls
-from tune.promotion.find.fields import find_fields
+from tune.promotion.find.containers import find_fields
 from tune.promotion.find.local_variables import local_variables, method_defaults
 from tune.promotion.find.parameters import find_parameters
 from tune.promotion.find.project import Project, Variable, project_of

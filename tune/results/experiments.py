@@ -21,7 +21,7 @@ from tune.experiment.records import read_record, read_request
 from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.results.confirm.confirmation import read_confirmation
 from tune.storage.download import download_experiments
-from tune.storage.sync import delete_at_url
+from tune.storage.driver_sync import delete_at_url
 
 State = Literal["running", "paused", "interrupted", "finished", "unreadable", "never began", "pre-flight failed"]
 

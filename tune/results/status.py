@@ -17,7 +17,7 @@ from tune.experiment.trial_result import Mode, TrialResult, is_improvement
 from tune.paths import ExperimentPaths
 from tune.results.confirm.confirmation import Confirmation, read_confirmation
 from tune.results.experiments import ENDED, State, find_state
-from tune.results.export import replace_non_finite
+from tune.results.results_as_json import replace_non_finite
 from tune.space.space_file import read_space
 from tune.storage.download import download_experiment, resolve_local_folder
 from tune.storage_url import is_url, local_folder_of

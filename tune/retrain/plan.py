@@ -19,10 +19,10 @@ from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.results.confirm.plan import build_request, choose_seeds, new_verdict
 from tune.results.retrain_results import RetrainedVersion, compare_with_repetition, find_latest, read_retrained, seed_of
 from tune.search.controller_api import SearchListener
-from tune.search.prepare import name_trial_gpus
 from tune.search.retrain import Retraining, RetrainRun, retrain_name
+from tune.search.search_plan import name_trial_gpus
 from tune.space.space import Space
-from tune.storage.sync import upload_if_remote, upload_on_exit
+from tune.storage.driver_sync import upload_if_remote, upload_on_exit
 from tune.trial.disk_space import translate_disk_full
 
 

@@ -13,10 +13,10 @@ from tune.paths import VersionPaths
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController
 from tune.search.devices.device_faults import DeviceFaults
-from tune.search.devices.gpu_shares import GpuShares
+from tune.search.devices.outgrown_shares import GpuShares
 from tune.search.devices.trial_devices import TrialDevices
 from tune.search.schedulers.build_scheduler import build_pbt_exploit, build_scheduler
-from tune.search.schedulers.epochs import count_reports
+from tune.search.schedulers.trial_length import count_reports
 from tune.search.spec import Budget, Search, SearchLimits
 from tune.search.steering.change_settings import SettingsChanger
 from tune.search.steering.controls import SearchControls

@@ -14,7 +14,7 @@ from tune.experiment.trial_result import BASELINE, DEVICE_FAULTS, TrialResult
 from tune.paths import ExperimentPaths
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller_api import SearchListener
-from tune.search.devices.gpu_shares import read_outgrown
+from tune.search.devices.outgrown_shares import read_outgrown
 from tune.search.devices.trial_devices import TrialDevices
 from tune.search.samplers.searcher import SuggestedConfig
 from tune.search.scheduler_runner import SchedulerRunner

@@ -20,7 +20,7 @@ from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import Snapshot
 from tune.search.controller_api import SearchListener
-from tune.search.prepare import build_job
+from tune.search.search_plan import build_job
 from tune.search.spec import DRIVER_LOG
 from tune.search.study.version_folders import version_name
 from tune.space.conditions import restore_value
@@ -33,7 +33,7 @@ from tune.trial.process.output import redirect_output
 from tune.trial.trackers.close_runs import start_closing_runs
 
 if TYPE_CHECKING:
-    from tune.search.steering.retrain_requests import RetrainRequestHandler
+    from tune.search.steering.retrain_request_handler import RetrainRequestHandler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ def _end_without_ray(retraining: Retraining, how: str) -> None:
 
 
 def _create_request_handler(paths: ExperimentPaths) -> "RetrainRequestHandler":
-    from tune.search.steering.retrain_requests import RetrainRequestHandler
+    from tune.search.steering.retrain_request_handler import RetrainRequestHandler
 
     return RetrainRequestHandler(paths)
 

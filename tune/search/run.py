@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tune.cluster.auto_gpu_share import describe_sharing, give_whole_gpus, read_measured_memory, share_gpus
 from tune.cluster.backend import is_ray_running, local_cluster
-from tune.cluster.gpu_sharing import describe_sharing, give_whole_gpus, read_measured_memory, share_gpus
 from tune.cluster.resources import leave_out_gpu
 from tune.errors import (
     MetricError,
@@ -41,7 +41,7 @@ from tune.invocation import this_command
 from tune.paths import display_path
 from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.search.devices.device_faults import is_device_failure
-from tune.search.prepare import build_job, name_trial_gpus
+from tune.search.search_plan import build_job, name_trial_gpus
 from tune.search.spec import DRIVER_LOG, Search, SearchResult
 from tune.space.settings import AUTO
 from tune.space.space_file import write_space

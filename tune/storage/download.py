@@ -12,7 +12,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from tune.paths import ExperimentPaths, VersionPaths
-from tune.storage.remote import RemoteFile, RemoteFolder
+from tune.storage.remote_folder import RemoteFile, RemoteFolder
 from tune.storage_url import check_url, is_url, local_folder_of, url_of
 
 SET_ASIDE = ".set-aside"

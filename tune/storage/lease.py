@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from tune.errors import ExperimentError, StorageError
 from tune.paths import read_json
 from tune.space.dimensions import is_int, is_number
-from tune.storage.remote import RemoteFolder
+from tune.storage.remote_folder import RemoteFolder
 
 NAME = ".lease.json"
 RENEW_S = 20.0

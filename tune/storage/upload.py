@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tune.errors import StorageError
 from tune.paths import ExperimentPaths
-from tune.storage.remote import RemoteFolder
+from tune.storage.remote_folder import RemoteFolder
 from tune.storage_url import url_of
 
 POLL_S = 5.0

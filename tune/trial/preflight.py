@@ -15,12 +15,12 @@ from tune.promotion.metric.find_metric import find_given_to_logger
 from tune.promotion.options.option import OptionParser, option_words
 from tune.promotion.options.option_reads import may_read
 from tune.space.dimensions import Value
-from tune.trial.failure import ChildFailure, create_failure
+from tune.trial.describe_exception import ChildFailure, create_failure
 from tune.trial.fits import FitSummary, select_counted_fits
 from tune.trial.gpu.gpu_reader import GpuReading
 from tune.trial.gpu.measure_share import measure_share
 from tune.trial.inputs.command_line import OptionReads
-from tune.trial.lightning.optimizer_settings import ModelSignature, find_difference
+from tune.trial.lightning.pbt_mutation import ModelSignature, find_difference
 from tune.trial.messages import Job, ProgramRun
 
 MOST = 5_000

@@ -22,14 +22,14 @@ from tune.trial.gpu.gpu_devices import keep_given_devices
 from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.inputs.command_line import CommandLine, OptionReads
 from tune.trial.inputs.config_files import SnapshotConfigs
-from tune.trial.lightning.optimizer_settings import StopBeforeTraining
 from tune.trial.lightning.packages import patch_lightning_packages
+from tune.trial.lightning.pbt_mutation import StopBeforeTraining
 from tune.trial.lightning.profiler import Stopwatch
 from tune.trial.lightning.report_callback import Report
 from tune.trial.lightning.value_check import PromotedValueCheck
 from tune.trial.messages import EpochReport, Job, ProgramRun
 from tune.trial.process.child_processes import forbid_exec, forbid_spawned_children
-from tune.trial.process.seeding import derive_seed, override_seeds
+from tune.trial.process.random_generators import derive_seed, override_seeds
 from tune.trial.run_script import run_script
 from tune.trial.run_system import run_system
 from tune.trial.trackers.tracked_trial import TrackedTrial, create_ignored_runs

@@ -28,7 +28,7 @@ from tune.errors import StartError
 from tune.experiment.records import CHECKING, device_name
 from tune.internals.ray_internals import NAMESPACE, publish_preflight_result, read_preflight_result, wait_for_preflight
 from tune.paths import VersionPaths, atomic_write
-from tune.trial.gpu.sampler import GpuSampler
+from tune.trial.gpu.gpu_sampler import GpuSampler
 from tune.trial.lightning.profiler import create_stopwatch
 from tune.trial.messages import Job, TrialTask, find_unshared_error, localize_job
 from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, TrialStart, trial_environment

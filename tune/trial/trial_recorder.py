@@ -15,8 +15,8 @@ from tune.experiment.records import INFINITE, LOGGING, NAN, NEVER_LOGGED, Failur
 from tune.experiment.trial_result import score_of_fit
 from tune.paths import VersionPaths
 from tune.promotion.program import Program
+from tune.trial.describe_exception import ChildFailure, create_failure, format_traceback, print_uncaught
 from tune.trial.disk_space import translate_disk_full
-from tune.trial.failure import ChildFailure, create_failure, format_traceback, print_uncaught
 from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.lightning.held_out import HeldOutValues
 from tune.trial.lightning.legacy_api import add_upgrade_hint

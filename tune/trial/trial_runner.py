@@ -17,10 +17,10 @@ from tune.storage.upload import upload_while_running
 from tune.trial.checkpoints.checkpoint_loading import roll_back_to_checkpoint
 from tune.trial.checkpoints.checkpoint_state import CheckpointState, read_checkpoint_state
 from tune.trial.checkpoints.event_files import finalize_version, truncate_event_files
+from tune.trial.describe_exception import ChildFailure, create_failure, format_traceback, print_uncaught
 from tune.trial.disk_space import find_disk_full_error, translate_disk_full, walk_exception_chain
 from tune.trial.distributed.process_group import ALONE
 from tune.trial.distributed.ranks import RankGroup, RankResult
-from tune.trial.failure import ChildFailure, create_failure, format_traceback, print_uncaught
 from tune.trial.gpu.gpu_devices import cap_gpu_memory
 from tune.trial.gpu.gpu_reader import GpuReader
 from tune.trial.gpu.usage_meter import GpuUsageMeter

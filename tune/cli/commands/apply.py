@@ -16,7 +16,7 @@ from tune.promotion.find.literals import Unknown
 from tune.promotion.snapshot import find_other_copy
 from tune.promotion.source_edit import build_diff, encoded_diff, write_files
 from tune.results.write_back import ConstantUpdate, OptionUpdate, WriteBack, note_applied, select_trial, write_back
-from tune.storage.sync import upload_if_remote
+from tune.storage.driver_sync import upload_if_remote
 
 STYLES = {"+": "green", "-": "red", "@": "cyan"}
 

@@ -5,7 +5,7 @@ import argparse
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen, warn_of_doubts
 from tune.paths import display_path
-from tune.storage.sync import upload_if_remote
+from tune.storage.driver_sync import upload_if_remote
 from tune.storage_url import absolute_path
 
 

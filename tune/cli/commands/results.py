@@ -26,7 +26,7 @@ from tune.experiment.trial_result import TrialResult
 from tune.paths import display_path
 from tune.results.confirm.confirmation import describe_confirmation, read_confirmation
 from tune.results.confirm.seed_noise import describe_gain_in_noise
-from tune.results.failures import group_failures
+from tune.results.failure_groups import group_failures
 from tune.results.hints import find_hints_of
 
 
@@ -49,11 +49,11 @@ def run(given: argparse.Namespace) -> int:
     warn_of_doubts(experiments)
     screen = Screen()
     if given.json:
-        from tune.results.export import as_object
+        from tune.results.results_as_json import as_object
 
         screen.print_json({"experiments": [as_object(*each) for each in zip(experiments, trials, strict=True)]})
     elif given.csv:
-        from tune.results.export import as_rows
+        from tune.results.results_as_json import as_rows
 
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(as_rows(zip(experiments, trials, strict=True)))

@@ -24,8 +24,8 @@ from tune.cli.terminal.summary import (
     show_tensorboard,
     warn_of_doubts,
 )
+from tune.cluster.auto_gpu_share import restore_share
 from tune.cluster.backend import Backend
-from tune.cluster.gpu_sharing import restore_share
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
 from tune.experiment.lock import check_begun, check_links, has_no_trial, lock_experiment
 from tune.experiment.records import read_baseline_fits, read_baseline_record
@@ -38,7 +38,7 @@ from tune.promotion.program_checks import most_workers
 from tune.promotion.resolve import PromotedConstant, constant_warnings, hardcoded_values, resolve_constants
 from tune.promotion.snapshot import Snapshot, check_root
 from tune.promotion.space_checks import check_feasible, space_warnings
-from tune.search.prepare import count_trials
+from tune.search.search_plan import count_trials
 from tune.space.edit import describe_changes, edited_space
 from tune.space.settings import AUTO, MAY_CHANGE, Settings
 from tune.space.space import Space

@@ -11,8 +11,8 @@ from tune.cli.terminal.confirmation_lines import format_statistics, shorten_vers
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.retrained_lines import RetrainedLines, describe_origin, list_columns, list_means, show_held_out
 from tune.cli.terminal.summary import Screen, format_value
+from tune.cluster.auto_gpu_share import restore_share
 from tune.cluster.backend import Backend
-from tune.cluster.gpu_sharing import restore_share
 from tune.cluster.resources import Resources
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, OptionError
 from tune.experiment.lock import check_links

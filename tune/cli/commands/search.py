@@ -65,7 +65,7 @@ def run(given: argparse.Namespace) -> int:
     """Check everything, then search."""
     from tune.cli.run_plan import run_plan  # here: help and a refused word need none of it
     from tune.cli.terminal.summary import Screen
-    from tune.search.prepare import prepare_search
+    from tune.search.search_plan import prepare_search
     from tune.space.space_file import find_space, read_space
 
     began = time.time() if given.profile else None

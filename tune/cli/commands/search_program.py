@@ -27,7 +27,7 @@ from tune.promotion.options.declared_options import SIMILAR, find_options
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_names
-from tune.search.prepare import prepare_search
+from tune.search.search_plan import prepare_search
 from tune.space.range_words import split_range
 from tune.space.settings import Settings
 from tune.space.space import Script, Space, System

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 from tune.cli.terminal.keyboard import Keyboard, KeyCommands
-from tune.cli.terminal.progress_frame import Frame
+from tune.cli.terminal.live_frame import Frame
 from tune.cli.terminal.summary import Screen
 from tune.internals.rich_internals import ReflowingLive
 from tune.paths import ExperimentPaths

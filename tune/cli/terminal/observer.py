@@ -11,7 +11,7 @@ from tune.paths import ExperimentPaths
 from tune.promotion.program import Program
 from tune.search.controller_api import SearchListener
 from tune.search.devices.device_faults import MOST_FAULTS
-from tune.search.schedulers.epochs import count_reports
+from tune.search.schedulers.trial_length import count_reports
 from tune.space.space import Space
 
 

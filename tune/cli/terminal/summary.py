@@ -26,10 +26,10 @@ from tune.paths import display_path, shell_word
 from tune.promotion.find.literals import Unknown
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, baseline_value
-from tune.results.failures import FailureGroup
+from tune.results.failure_groups import FailureGroup
 from tune.results.hints import Hint
 from tune.search.controller_api import SearchListener
-from tune.search.prepare import count_trials
+from tune.search.search_plan import count_trials
 from tune.space.conditions import describe_condition, restore_value
 from tune.space.dimensions import describe_dimension
 from tune.space.space import Space

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnnamedLiteral
+from tune.promotion.find.containers import container_calls, entries_of
 from tune.promotion.find.expressions import may_be_literal
-from tune.promotion.find.fields import container_calls, entries_of
 from tune.promotion.find.layer_widths import WIDTHS, WidthLiteral, find_bound_widths
 from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
 from tune.promotion.find.module_scan import CallSite, ModuleScan, Scope, dotted_path

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
 from tune.promotion.find.arguments import PARTIALS
+from tune.promotion.find.containers import entries_of
 from tune.promotion.find.expressions import is_choice, may_be_literal
-from tune.promotion.find.fields import entries_of
 from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
 from tune.promotion.find.module_scan import Binding, BindingKind, Function, ModuleScan, dotted_path
 from tune.promotion.find.project import Project

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
 from tune.promotion.find.arguments import Call, CallArgument, names_at
+from tune.promotion.find.containers import entries_of
 from tune.promotion.find.expressions import find_promotable, is_local, may_be_literal
-from tune.promotion.find.fields import entries_of
 from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
 from tune.promotion.find.local_variables import find_local
 from tune.promotion.find.module_scan import BindingKind, ModuleScan, dotted_path

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from tune.promotion.constant import Constant, ConstantKind, ReceivingParameter, Span, ValueFlows
 from tune.promotion.find.arguments import Call
-from tune.promotion.find.fields import entries_of
+from tune.promotion.find.containers import entries_of
 from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.promotion.find.signatures import parameters_of
 from tune.promotion.options.option import Option

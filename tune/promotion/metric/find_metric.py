@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from tune.promotion.find.fields import entries_of
+from tune.promotion.find.containers import entries_of
 from tune.promotion.find.module_scan import CallSite, ModuleScan, Scope, dotted_path
 from tune.promotion.find.project import Project, project_of
 from tune.promotion.metric.logged_tags import evaluate_text, find_logged_tags

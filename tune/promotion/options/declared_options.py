@@ -11,7 +11,7 @@ from tune.invocation import this_command
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import mentions_key, values_of_config_files
 from tune.promotion.constant import Site, Span
-from tune.promotion.find.fields import entries_of
+from tune.promotion.find.containers import entries_of
 from tune.promotion.find.literals import Unknown, evaluate_literal
 from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, project_of

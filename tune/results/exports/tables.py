@@ -8,8 +8,8 @@ from typing import Any
 from tune.errors import OptionError
 from tune.experiment.open import StoredExperiment
 from tune.paths import atomic_write, display_path
-from tune.results.export import as_rows
 from tune.results.exports.exported_run import ExportCount, ExportedRun, import_tracker, list_exported_runs
+from tune.results.results_as_json import as_rows
 
 CURVES = ("experiment", "version", "number", "retrained", "epoch", "metric", "value")
 """The columns of the table of curves."""

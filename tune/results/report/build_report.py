@@ -15,7 +15,7 @@ from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.results.confirm.confirmation import describe_confirmation, read_confirmation
 from tune.results.confirm.project import find_search_number
 from tune.results.confirm.seed_noise import describe_gain_in_noise
-from tune.results.failures import build_failure_row, group_failures
+from tune.results.failure_groups import build_failure_row, group_failures
 from tune.results.hints import CLEAR, find_hints_of
 from tune.results.importance import Importance, is_scored, measure_importance
 from tune.results.profile import (

@@ -14,10 +14,10 @@ from typing import Any
 
 from tune.errors import ExperimentError
 from tune.paths import atomic_write, display_path
-from tune.results.export import replace_non_finite
-from tune.results.failures import FailureRow
+from tune.results.failure_groups import FailureRow
 from tune.results.report.plot import Plot
 from tune.results.report.value_table import ValueRow
+from tune.results.results_as_json import replace_non_finite
 from tune.version import __version__
 
 LEVEL = 6

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from tune.experiment.records import Failure, TrialRecord, device_name
-from tune.search.devices.gpu_shares import is_crowded_out
+from tune.search.devices.outgrown_shares import is_crowded_out
 
 MOST_FAULTS = 2
 """Failures after which a device is left out."""

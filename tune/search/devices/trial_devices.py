@@ -6,7 +6,7 @@ from typing import Any
 from tune.experiment.records import TrialRecord
 from tune.experiment.trial_result import DEVICE_FAULTS
 from tune.search.devices.device_faults import DeviceFaults, name_device_of
-from tune.search.devices.gpu_shares import GpuShares
+from tune.search.devices.outgrown_shares import GpuShares
 
 
 class TrialDevices:

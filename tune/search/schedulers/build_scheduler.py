@@ -6,11 +6,11 @@ from typing import Any
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant
 from tune.search.schedulers.asha import Asha, grace_period_of, latest_grace_period_of
-from tune.search.schedulers.epochs import count_epochs
 from tune.search.schedulers.hyperband import HyperBand
 from tune.search.schedulers.median import MedianStopping
 from tune.search.schedulers.pbt import PbtExploit, PopulationBasedTraining
 from tune.search.schedulers.scheduler import TrialScheduler
+from tune.search.schedulers.trial_length import count_epochs
 from tune.search.study.study import SearchStudy
 from tune.space.space import Space
 

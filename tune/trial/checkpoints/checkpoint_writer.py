@@ -17,8 +17,8 @@ from tune.trial.checkpoints.event_files import read_event_sizes
 from tune.trial.checkpoints.fit_state import generator_states, validation_steps
 from tune.trial.disk_space import translate_disk_full
 from tune.trial.distributed.process_group import gather_from_ranks
-from tune.trial.lightning.optimizer_settings import PbtState
-from tune.trial.process.seeding import rng_state
+from tune.trial.lightning.pbt_mutation import PbtState
+from tune.trial.process.random_generators import rng_state
 
 FREE_S = 0.25
 """A checkpoint that is written in less is written after each epoch."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torchmetrics import Metric
 
-from tune.trial.process.seeding import generator_state, restore_generator, restore_rng
+from tune.trial.process.random_generators import generator_state, restore_generator, restore_rng
 
 METRICS = "promotune_metrics"
 """The key of a checkpoint for the states of metrics."""

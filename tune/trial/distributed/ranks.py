@@ -27,8 +27,8 @@ from setproctitle import setproctitle
 
 from tune.experiment.records import HUNG, Failure
 from tune.promotion.execute import Executor
+from tune.trial.describe_exception import ChildFailure, create_failure, print_uncaught
 from tune.trial.distributed.process_group import DistributedContext, join_process_group, open_store_socket
-from tune.trial.failure import ChildFailure, create_failure, print_uncaught
 from tune.trial.gpu.gpu_devices import cap_gpu_memory
 from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.lightning.legacy_api import add_upgrade_hint

@@ -10,7 +10,7 @@ import torch
 
 from tune.experiment.gpu_records import CONTEXT_BYTES, GpuUsage
 from tune.nvml import Gpu, find_gpu, list_gpus, select_visible
-from tune.trial.gpu.sampler import read_samples
+from tune.trial.gpu.gpu_sampler import read_samples
 
 GIB = 2**30
 MEMORY, BUSY = "GPU/PeakMemoryGiB", "GPU/Utilization"

@@ -25,7 +25,7 @@ from tune.promotion.execute import IN_FORCE
 from tune.promotion.options.option import Option, OptionParser, option_words
 from tune.space.dimensions import Value
 from tune.space.space import Script
-from tune.trial.failure import program_frames
+from tune.trial.describe_exception import program_frames
 from tune.trial.inputs.word_reads import ANY, NamespaceLog, NotedWords, ReadLog, note_reads
 from tune.trial.messages import Job
 

@@ -21,8 +21,8 @@ from typing import Any
 from tune.experiment.counted_fits import Stage
 from tune.internals.private_apis import patch_attribute
 from tune.paths import VersionPaths
+from tune.trial.describe_exception import format_traceback
 from tune.trial.disk_space import find_disk_full_error
-from tune.trial.failure import format_traceback
 from tune.trial.fits import FitLog
 from tune.trial.lightning.holdout import HOOK, HoldoutSplit, split_into_parts
 from tune.trial.lightning.logger import VersionLogger

@@ -38,7 +38,7 @@ from tune.trial.lightning.epoch_loop import (
     stop_after_epoch,
     validates_within_epoch,
 )
-from tune.trial.lightning.optimizer_settings import PbtState
+from tune.trial.lightning.pbt_mutation import PbtState
 from tune.trial.messages import EpochReport, TrialObjective
 
 Report = Callable[[EpochReport], bool]

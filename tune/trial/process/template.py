@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tune.experiment.environment import find_environment_changes
-from tune.trial.failure import describe_raised
+from tune.trial.describe_exception import describe_raised
 from tune.trial.process.linux import count_threads, reap_children
 from tune.trial.process.packets import MOST_BYTES, send_packet
 from tune.trial.process.program_imports import names_math_variables
@@ -184,7 +184,7 @@ def _become_next_template(server: socket.socket, message: Mapping[str, Any], pre
     """Import packages, compile the program, train a toy model if that is asked for, and serve."""
     os.environ.update(prepared.variables)
     before, left_out = dict(os.environ), {}
-    from tune.trial.process.seeding import describe_generators
+    from tune.trial.process.random_generators import describe_generators
     from tune.trial.process.trial_process import PreparedJob, load_job
 
     with _report_failure(server):

@@ -12,7 +12,7 @@ from tune.search.controller_api import SearchListener
 from tune.trial.messages import EpochReport
 
 if TYPE_CHECKING:
-    from tune.search.prepare import SearchPlan
+    from tune.search.search_plan import SearchPlan
 
 REWRITE_S = 0.5
 """How long a line of progress stands at least, unless a trial ends."""
@@ -44,9 +44,9 @@ class ProgressView(SearchListener):
     """How long a picture stands at least, unless a trial ends; seconds."""
 
     def __init__(self, plan: "SearchPlan") -> None:
-        from tune.search.prepare import count_trials
         from tune.search.progress import Progress, expected_share
-        from tune.search.schedulers.epochs import count_reports
+        from tune.search.schedulers.trial_length import count_reports
+        from tune.search.search_plan import count_trials
 
         space = plan.space
         self.progress: Progress = Progress(

@@ -12,7 +12,7 @@ from tune.experiment.open import StoredExperiment
 from tune.experiment.preflight_failure import describe_preflight_failure, find_preflight_failure
 from tune.experiment.trial_result import TrialResult
 from tune.results.confirm.confirmation import confirmation_as_json
-from tune.results.failures import FailureGroup, group_failures
+from tune.results.failure_groups import FailureGroup, group_failures
 from tune.results.hints import HINT_KINDS, find_hints_of
 from tune.results.profile import gpu_usage_object
 

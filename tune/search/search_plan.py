@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tune.cluster.auto_gpu_share import configs_to_measure
 from tune.cluster.backend import Backend
-from tune.cluster.gpu_sharing import configs_to_measure
 from tune.cluster.resources import Resources
 from tune.experiment.environment import name_gpus, visible_gpus
 from tune.paths import check_name
@@ -20,7 +20,7 @@ from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import DataLoaderWorkers, check_folder, check_names, most_workers
 from tune.promotion.resolve import PromotedConstant, hardcoded_values, resolve_constants
 from tune.promotion.space_checks import N_DRAWS, check_feasible
-from tune.search.schedulers.epochs import check_epochs, find_epochs_constant
+from tune.search.schedulers.trial_length import check_epochs, find_epochs_constant
 from tune.space.conditions import draw_config, only_active
 from tune.space.dimensions import Value, could_draw, extreme_values, n_points
 from tune.space.library_args import SCHEDULERS

@@ -13,8 +13,8 @@ from tune.errors import StorageError
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.storage.download import SAME_S, refresh_copy
 from tune.storage.lease import Lease, LeaseHolder
-from tune.storage.remote import RemoteFile, RemoteFolder
-from tune.storage.requests import RequestExchange
+from tune.storage.remote_folder import RemoteFile, RemoteFolder
+from tune.storage.request_exchange import RequestExchange
 from tune.storage.upload import (
     LAG_S,
     LOST,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tune.paths import ExperimentPaths, atomic_write
 from tune.storage.lease import has_holder
-from tune.storage.remote import RemoteFile, RemoteFolder
+from tune.storage.remote_folder import RemoteFile, RemoteFolder
 
 FOLDER = ".requests"
 NAME = re.compile(r"[0-9]{20}-[0-9a-f]{8}\.json")
