@@ -20,7 +20,7 @@ from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.search.samplers.optuna_samplers import build_sampler
-from tune.search.samplers.trial_window import distribution_of
+from tune.search.samplers.optuna_values import distribution_of
 from tune.search.study.study import SearchStudy, create_search_study
 from tune.space.space import Space
 from tune.space.space_file import read_space

@@ -24,8 +24,8 @@ from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.results.results_as_json import FIELDS, as_object
 from tune.space.dimensions import KINDS, kind_of
-from tune.space.library_args import SAMPLERS, SCHEDULERS
 from tune.space.range_words import read_range, split_range
+from tune.space.search_methods import SAMPLERS, SCHEDULERS
 from tune.space.settings import SETTINGS, Settings, check_setting, field_of_setting
 from tune.space.space_file import KEYS, read_space
 from tune.space.suggest_range import suggest_range

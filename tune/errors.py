@@ -26,8 +26,10 @@ Arguments are positional, so that an error survives a pickle between processes.
 
 import difflib
 import itertools
+import os
 from bisect import bisect_right
 from collections.abc import Iterable
+from pathlib import Path
 
 LONGEST_LIST = 500  # characters of names in a hint
 EXIT_SEARCH = 1
@@ -156,3 +158,14 @@ def suggest_name(wrong: str, known: Iterable[str], *, what: str = "known") -> st
     n_shown = bisect_right(list(itertools.accumulate(len(name) + 2 for name in names)), LONGEST_LIST)
     more = f", and {len(names) - n_shown} more" if n_shown < len(names) else ""
     return f"{what.capitalize()}: {', '.join(names[:n_shown]) or 'none'}{more}."
+
+
+def relative_if_shorter(path: Path) -> str:
+    """Return the path as the working directory sees it where that is shorter, else whole."""
+    whole = str(path)
+    return min(os.path.relpath(path), whole, key=len)
+
+
+def file_and_line(path: Path, line: int | None) -> str:
+    """Return ``file:line``, or the file where no line is meant."""
+    return relative_if_shorter(path) if line is None else f"{relative_if_shorter(path)}:{line}"

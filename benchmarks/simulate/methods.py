@@ -21,7 +21,7 @@ from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController
-from tune.search.samplers.trial_window import distribution_of
+from tune.search.samplers.optuna_values import distribution_of
 from tune.search.schedulers.build_scheduler import build_pbt_exploit, build_scheduler
 from tune.search.schedulers.trial_length import count_reports
 from tune.search.spec import SearchLimits

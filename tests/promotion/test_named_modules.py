@@ -6,7 +6,7 @@ from tune.promotion.execute import Executor
 from tune.promotion.find_constants import find_all, find_constant, find_constants, shortest_names
 from tune.promotion.metric.find_metric import find_metric
 from tune.promotion.options.declared_options import find_options
-from tune.promotion.rank_constants import ConstantRanking
+from tune.promotion.ranking.rank_constants import ConstantRanking
 from tune.promotion.snapshot import open_snapshot, take_snapshot
 
 NET = """

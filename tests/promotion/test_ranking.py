@@ -7,7 +7,7 @@ import pytest
 from tune.promotion.find_constants import find_all, shortest_names
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option_values import option_in_force
-from tune.promotion.rank_constants import ConstantRanking
+from tune.promotion.ranking.rank_constants import ConstantRanking
 
 HEAD = (
     "import os, argparse, logging\nimport torch\nfrom pathlib import Path\nfrom torch import nn, optim\n"

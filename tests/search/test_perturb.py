@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tune.search.samplers.optuna_values import distribution_of, to_label
 from tune.search.samplers.perturb import perturb_config
-from tune.search.samplers.trial_window import distribution_of, to_label
 from tune.space.dimensions import Choice, FloatRange, IntRange, is_in_dimension
 
 low = st.floats(-1e6, 1e6)

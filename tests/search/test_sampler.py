@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from tune.search.samplers.optuna_samplers import axis_of, build_sampler
-from tune.search.samplers.trial_window import distribution_of, from_label, labels_of, to_label
+from tune.search.samplers.optuna_values import distribution_of, from_label, labels_of, to_label
 from tune.space.dimensions import Choice, FloatRange, IntRange, is_in_dimension
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

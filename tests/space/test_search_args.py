@@ -3,7 +3,8 @@
 import pytest
 
 from tune.errors import SpaceError
-from tune.space.library_args import SAMPLERS, arguments_of_class
+from tune.space.library_args import arguments_of_class
+from tune.space.search_methods import SAMPLERS
 from tune.space.settings import Settings
 from tune.space.space import check_search_args
 

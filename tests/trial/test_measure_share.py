@@ -15,7 +15,7 @@ from tune.promotion.snapshot import Snapshot
 from tune.trial.gpu import measure_share
 from tune.trial.gpu.gpu_reader import GpuReader
 from tune.trial.gpu.measure_share import StepTimer
-from tune.trial.lightning.pbt_mutation import StopBeforeTraining
+from tune.trial.lightning.model_signature import StopBeforeTraining
 from tune.trial.messages import TrialTask
 from tune.trial.process.channel import Channel
 from tune.trial.program_run import ignore_report

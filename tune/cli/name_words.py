@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tune.cli.arguments import SearchParser, split_trainer_words
 from tune.cli.parser import is_program
-from tune.errors import ConstantError, OptionError, ProgramError, UserError
+from tune.errors import ConstantError, OptionError, ProgramError, UserError, relative_if_shorter
 from tune.invocation import join_words, this_command
 from tune.promotion.find.project import project_of
 from tune.promotion.find_constants import find_all
@@ -18,7 +18,7 @@ from tune.promotion.find_programs import find_programs
 from tune.promotion.options.declared_options import SIMILAR, find_options, is_lightning_cli
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_kind import defines_settings_alone
-from tune.space.names import canonical_name, relative_if_shorter
+from tune.space.dimensions import canonical_name
 from tune.space.range_words import split_range
 
 NAMES_HELP = "a constant, as `constants` names it, or --option; with a range: LR=1e-4..1e-1, BATCH_SIZE=16,32,64"

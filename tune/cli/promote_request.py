@@ -14,9 +14,8 @@ from tune.promotion.options.option_values import value_in_force
 from tune.promotion.program import Program
 from tune.promotion.program_kind import shape_of, system_of
 from tune.search.schedulers.trial_length import BOUNDS, find_epochs_constant
-from tune.space.dimensions import Value, is_int
+from tune.space.dimensions import Value, canonical_name, is_int
 from tune.space.library_args import parse_trainer_value
-from tune.space.names import canonical_name
 from tune.space.range_words import RangeWord, split_range
 from tune.space.space import Script, Shape
 

@@ -18,12 +18,12 @@ from tune.space.dimensions import (
     FloatRange,
     IntRange,
     Value,
+    canonical_name,
     could_draw,
     describe_dimension,
     is_int,
     is_number,
 )
-from tune.space.names import canonical_name
 from tune.space.parse_dimension import MAX_INT, parse_scalar
 from tune.space.space import Space
 

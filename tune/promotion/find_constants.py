@@ -25,7 +25,7 @@ from tune.promotion.find.variables import COMPUTED_FROM, find_attributes, find_v
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.outside_modules import check_not_outside
 from tune.promotion.program import Program
-from tune.space.names import canonical_name
+from tune.space.dimensions import canonical_name
 
 MOST_MEANT = 3
 """Constants that an error names in the place of one that is not there."""

@@ -23,7 +23,7 @@ from tune.promotion.space_checks import N_DRAWS, check_feasible
 from tune.search.schedulers.trial_length import check_epochs, find_epochs_constant
 from tune.space.conditions import draw_config, only_active
 from tune.space.dimensions import Value, could_draw, extreme_values, n_points
-from tune.space.library_args import SCHEDULERS
+from tune.space.search_methods import SCHEDULERS
 from tune.space.settings import AUTO
 from tune.space.space import Space, check_settings
 from tune.storage_url import check_utf8

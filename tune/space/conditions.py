@@ -12,12 +12,12 @@ from tune.space.dimensions import (
     FloatRange,
     IntRange,
     Value,
+    canonical_name,
     describe_dimension,
     is_continuous,
     is_in_dimension,
     is_same_value,
 )
-from tune.space.names import canonical_name
 
 Condition = dict[str, tuple[Value, ...]]
 """By name of another constant, the values of which it must have one."""

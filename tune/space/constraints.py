@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tune.errors import SpaceError, suggest_name
-from tune.space.dimensions import Value, is_number
-from tune.space.names import canonical_name
+from tune.space.dimensions import Value, canonical_name, is_number
 
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,

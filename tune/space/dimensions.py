@@ -4,6 +4,7 @@ Both ends of every range are included.
 """
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -159,3 +160,11 @@ def place_in(dimension: Dimension, value: Value) -> float | None:
     if dimension.log:
         return math.log(value / dimension.low) / math.log(dimension.high / dimension.low)
     return (value - dimension.low) / (dimension.high - dimension.low)
+
+
+ENTRY = re.compile(r"""\[\s*(?:'([^'\]]*)'|"([^"\]]*)")\s*\]""")
+
+
+def canonical_name(name: str) -> str:
+    """Return a name in the one spelling that names are compared in: ``CFG["a"]['b']`` is ``CFG.a.b``."""
+    return ENTRY.sub(lambda match: "." + (match[1] or match[2] or ""), name)

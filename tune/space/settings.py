@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from tune.errors import SpaceError, suggest_name
 from tune.space.dimensions import Value, is_int, is_number
-from tune.space.library_args import SAMPLERS, SCHEDULERS, check_trainer_args
+from tune.space.library_args import check_trainer_args
 from tune.space.parse_dimension import as_number
+from tune.space.search_methods import SAMPLERS, SCHEDULERS
 
 LEAST_SHARE = 1e-4
 """Ray counts cores and GPUs in ten-thousandths."""

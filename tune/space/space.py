@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tune.errors import SpaceError
+from tune.errors import SpaceError, file_and_line
 from tune.space.conditions import Condition
 from tune.space.constraints import Requirement
 from tune.space.dimensions import Dimension, Value, describe_dimension, is_continuous
-from tune.space.library_args import SAMPLERS, SCHEDULERS, arguments_of_class, check_argument
-from tune.space.names import file_and_line
+from tune.space.library_args import arguments_of_class, check_argument
+from tune.space.search_methods import SAMPLERS, SCHEDULERS
 from tune.space.settings import Settings
 
 OURS = {"seed": "`seed:` sets it", "search_space": "it is the space's constants"}

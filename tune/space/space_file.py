@@ -10,12 +10,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import SafeRepresenter
 
-from tune.errors import SpaceError, did_you_mean, suggest_name
+from tune.errors import SpaceError, did_you_mean, relative_if_shorter, suggest_name
 from tune.space.conditions import Condition, read_conditions
 from tune.space.constraints import Requirement, read_requirement
 from tune.space.dimensions import Dimension, Value, arguments_of, kind_of
 from tune.space.library_args import check_trainer_arg
-from tune.space.names import relative_if_shorter
 from tune.space.parse_dimension import parse_scalar, read_dimension
 from tune.space.settings import SETTINGS, Settings, set_to
 from tune.space.space import Mode, Objective, Script, Shape, Space, System, check_settings

@@ -17,9 +17,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from tune.errors import SpaceError
+from tune.errors import SpaceError, file_and_line
 from tune.space.dimensions import Value
-from tune.space.names import file_and_line
 from tune.space.parse_dimension import parse_scalar
 
 CORE = "tag:yaml.org,2002:"

@@ -122,7 +122,7 @@ class TrialTask:
     """The version's folder, absolute."""
     seed: int
     reseed: bool = False
-    """Whether the seeds that the program gives to the global generators are others too: see ``random_generators.py``."""
+    """Whether the seeds that the program gives to the global generators are others too (``random_generators.py``)."""
     values: dict[str, Value] = field(default_factory=dict)
     """The promoted constants, by their names in the space file; one that is left out keeps its hardcoded value."""
     hardcoded: bool = False

@@ -20,7 +20,7 @@ from tune.trial.fits import FitSummary, select_counted_fits
 from tune.trial.gpu.gpu_reader import GpuReading
 from tune.trial.gpu.measure_share import measure_share
 from tune.trial.inputs.command_line import OptionReads
-from tune.trial.lightning.pbt_mutation import ModelSignature, find_difference
+from tune.trial.lightning.model_signature import ModelSignature, find_difference
 from tune.trial.messages import Job, ProgramRun
 
 MOST = 5_000

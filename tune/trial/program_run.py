@@ -22,8 +22,8 @@ from tune.trial.gpu.gpu_devices import keep_given_devices
 from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.inputs.command_line import CommandLine, OptionReads
 from tune.trial.inputs.config_files import SnapshotConfigs
+from tune.trial.lightning.model_signature import StopBeforeTraining
 from tune.trial.lightning.packages import patch_lightning_packages
-from tune.trial.lightning.pbt_mutation import StopBeforeTraining
 from tune.trial.lightning.profiler import Stopwatch
 from tune.trial.lightning.report_callback import Report
 from tune.trial.lightning.value_check import PromotedValueCheck

@@ -20,8 +20,9 @@ from tune.trial.lightning.epoch_loop import call_at_epochs
 from tune.trial.lightning.held_out import HeldOutCallback, HeldOutValues, held_out_callback_class
 from tune.trial.lightning.holdout import ADVICE, HoldoutSplit
 from tune.trial.lightning.logger import VersionLogger, open_version_logger
+from tune.trial.lightning.model_signature import ModelSignature, signature_callback_class
 from tune.trial.lightning.observer_callback import ObserverCallback, observer_callback_class
-from tune.trial.lightning.pbt_mutation import ModelSignature, PbtState, signature_callback_class
+from tune.trial.lightning.pbt_mutation import PbtState
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch, profile_trainer
 from tune.trial.lightning.report_callback import Report, ReportCallback, report_callback_class
 from tune.trial.lightning.value_check import PromotedValueCheck

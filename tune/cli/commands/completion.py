@@ -12,7 +12,8 @@ from tune.cli.parser import COMMANDS, SEARCH_PROGRAM, Parser, describe_command, 
 from tune.cli.terminal.summary import Screen
 from tune.experiment.proposals import OTHERS
 from tune.invocation import SCRIPT
-from tune.space.library_args import OURS, SAMPLERS, SCHEDULERS, trainer_args
+from tune.space.library_args import OURS, trainer_args
+from tune.space.search_methods import SAMPLERS, SCHEDULERS
 
 SHELLS = ("bash", "zsh", "fish")
 

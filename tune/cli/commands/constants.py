@@ -13,6 +13,7 @@ from tune.cli.name_words import join_args_option, join_program, parse_args_optio
 from tune.cli.parser import Parser, describe_command
 from tune.cli.terminal.streams import LONGEST_CELL, make_printable_line
 from tune.cli.terminal.summary import Screen
+from tune.errors import relative_if_shorter
 from tune.invocation import join_words, this_command
 from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant, ConstantScan, UnsupportedConstant
@@ -26,9 +27,9 @@ from tune.promotion.options.option_values import option_in_force
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.outside_modules import find_outside_modules, outside_warnings
 from tune.promotion.program import Program, find_program
-from tune.promotion.rank_constants import ConstantRanking, Rank, is_never_read
+from tune.promotion.ranking.rank import Rank
+from tune.promotion.ranking.rank_constants import ConstantRanking, is_never_read
 from tune.space.dimensions import Value
-from tune.space.names import relative_if_shorter
 
 N_PLACES = 2
 """Reading places that a row shows; `--json` has them all."""

@@ -14,7 +14,7 @@ from tune.cli.name_words import NAMES_HELP, NamesParser
 from tune.cli.parser import Parser, describe_command
 from tune.cli.promote_request import Held, PromoteRequest, build_request
 from tune.cli.terminal.summary import Screen
-from tune.errors import OptionError, UserError
+from tune.errors import OptionError, UserError, relative_if_shorter
 from tune.invocation import this_command
 from tune.paths import atomic_write
 from tune.promotion.configs.monitored import find_metric_of_program
@@ -26,10 +26,9 @@ from tune.promotion.metric.metric import Metric, mode_of
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_names
-from tune.promotion.rank_constants import drop_vague_holder, is_never_read, telling_name
+from tune.promotion.ranking.rank_constants import drop_vague_holder, is_never_read, telling_name
 from tune.promotion.resolve import resolve_constants
 from tune.space.dimensions import Choice
-from tune.space.names import relative_if_shorter
 from tune.space.range_words import RangeWord, read_guess, read_range, widen_to
 from tune.space.space import Script, System
 from tune.space.space_file import FOLDER, read_space

@@ -12,7 +12,7 @@ from tune.promotion.find.project import Project
 from tune.promotion.find.signatures import is_dataclass, is_field
 from tune.promotion.find.usages import ConstantReads, NamespaceAssignments, find_changing_calls
 from tune.promotion.find.variables import KEEP_ONE, explain_computed, names_of, reason_not_constant
-from tune.space.names import canonical_name
+from tune.space.dimensions import canonical_name
 
 NAMESPACES = frozenset(
     {"dict", "OrderedDict", "SimpleNamespace", "Namespace", "AttrDict", "AttributeDict", "EasyDict", "edict"}

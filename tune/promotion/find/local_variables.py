@@ -18,7 +18,7 @@ from tune.promotion.find.module_scan import Binding, BindingKind, Function, Modu
 from tune.promotion.find.project import Project
 from tune.promotion.find.usages import CHANGING
 from tune.promotion.find.variables import HINTS, KEEP_ONE, TROUBLES, common_value, explain_computed, names_of
-from tune.space.names import canonical_name
+from tune.space.dimensions import canonical_name
 
 KEEP_NAME = "Give the value a name of its own."
 

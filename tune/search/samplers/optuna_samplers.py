@@ -13,7 +13,7 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from tune.internals.optuna_internals import CachedTPESampler
-from tune.search.samplers.trial_window import from_label, labels_of
+from tune.search.samplers.optuna_values import from_label, labels_of
 from tune.space.conditions import Condition, only_active
 from tune.space.dimensions import Choice, Dimension, IntRange
 

@@ -15,19 +15,12 @@ from tune.experiment.trial_result import read_metric_values
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.promotion.space_checks import N_DRAWS
 from tune.search.samplers.optuna_samplers import N_STARTUP_TRIALS, build_sampler, grid_points
+from tune.search.samplers.optuna_values import distribution_of, from_label, to_label, widen_dimension
 from tune.search.samplers.perturb import SHARE, perturb_config
-from tune.search.samplers.trial_window import (
-    BestConfigs,
-    Curve,
-    TrialWindow,
-    distribution_of,
-    from_label,
-    to_label,
-    widen_dimension,
-)
+from tune.search.samplers.trial_window import BestConfigs, Curve, TrialWindow
 from tune.space.conditions import draw_config, in_order, is_active, only_active, restore_value
 from tune.space.dimensions import Value, could_draw
-from tune.space.library_args import SAMPLERS
+from tune.space.search_methods import SAMPLERS
 from tune.space.settings import MAX_SEED
 from tune.space.space import Space
 

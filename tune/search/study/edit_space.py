@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tune.experiment.trial_result import BASELINE, LEFT_OUT, SETTINGS
 from tune.paths import ExperimentPaths
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
-from tune.search.samplers.trial_window import distribution_of, from_label, to_label
+from tune.search.samplers.optuna_values import distribution_of, from_label, to_label
 from tune.search.study.journal import KNOWLEDGE, TRAINED_OTHERWISE, open_study, read_journal_records
 from tune.space.conditions import only_active
 from tune.space.dimensions import Dimension, Value, could_draw

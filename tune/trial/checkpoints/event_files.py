@@ -1,4 +1,4 @@
-"""TensorBoard files of a version: its hyperparameters, cut back to a checkpoint, and completed where the trial failed.
+"""TensorBoard files of a version: cut back to a checkpoint, and completed where the trial failed.
 
 Of the HPARAMS tab only session starts and ends are written, never an experiment summary: without one TensorBoard infers
 columns, types and ranges from all sessions, so that new trials appear while it runs. One summary anywhere overrides all
@@ -13,7 +13,6 @@ module imports no torch and no Lightning.
 """
 
 import contextlib
-import io
 import os
 import struct
 import time
@@ -22,7 +21,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from ruamel.yaml import YAML
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
@@ -33,6 +31,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tune.paths import VersionPaths, atomic_write
 from tune.space.dimensions import Value
 from tune.trial.checkpoints.checkpoint_state import CheckpointState
+from tune.trial.hparams_yaml import hparams_yaml
 
 Status = Literal["success", "failed"]
 
@@ -62,45 +61,6 @@ def session_end(status: Status) -> Any:
 def _build_summary(tag: str, data: Any) -> Any:
     value = Summary.Value(tag=tag, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR)
     return Summary(value=[value])
-
-
-def hparams_yaml(promoted: Mapping[str, Value], logged: Mapping[str, Any], hardcoded: Mapping[str, Value]) -> str:
-    """Return the text of ``hparams.yaml``: promoted, logged by the program itself, hardcoded; each says which it is."""
-    parts = (
-        ("promoted by the search", promoted),
-        ("logged by the program", logged),
-        ("hardcoded in the program", hardcoded),
-    )
-    seen: set[str] = set()
-    text = ""
-    for title, values in parts:
-        new = {name: _to_yaml_value(value) for name, value in values.items() if name not in seen}
-        seen |= new.keys()
-        text += f"# {title}\n{_dump_yaml(new)}" if new else ""
-    return text or "{}\n"
-
-
-def _dump_yaml(values: Mapping[str, Any]) -> str:
-    yaml: Any = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.allow_unicode = True
-    yaml.sort_base_mapping_type_on_output = False
-    stream = io.StringIO()
-    yaml.dump(dict(values), stream)
-    return stream.getvalue()
-
-
-def _to_yaml_value(value: Any) -> Any:
-    """Return what YAML has a word for; anything else as its text."""
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case list() | tuple():
-            return [_to_yaml_value(item) for item in value]
-        case Mapping():
-            return {str(key): _to_yaml_value(item) for key, item in value.items()}
-        case _:
-            return str(value)
 
 
 PATTERN = "events.out.tfevents.*"

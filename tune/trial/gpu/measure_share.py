@@ -15,7 +15,7 @@ from tune.experiment.gpu_records import CONTEXT_BYTES, GpuMemoryReport, MemoryFo
 from tune.experiment.records import Failure
 from tune.space.dimensions import Value
 from tune.trial.gpu.gpu_reader import GpuReading
-from tune.trial.lightning.pbt_mutation import StopBeforeTraining
+from tune.trial.lightning.model_signature import StopBeforeTraining
 from tune.trial.messages import is_out_of_memory
 
 WARM_UP_S = 1.0

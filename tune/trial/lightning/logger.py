@@ -12,7 +12,8 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from tune.paths import VersionPaths, atomic_write
 from tune.space.dimensions import Value
-from tune.trial.checkpoints.event_files import hparams_yaml, session_end, session_start
+from tune.trial.checkpoints.event_files import session_end, session_start
+from tune.trial.hparams_yaml import hparams_yaml
 
 FLUSH_S = 2
 """TensorBoard shows what is on disk: nothing that was logged waits longer than this."""

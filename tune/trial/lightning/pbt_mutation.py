@@ -1,20 +1,12 @@
-"""Constants that change while a trial trains: what a model is built of, and how a change reaches what is restored.
-
-Optimizers and learning rate schedulers: what they were built with, and how a mutation reaches them after a restore.
+"""Constants that change while a trial trains: how a change reaches optimizers and schedulers that are restored.
 
 A checkpoint brings the learning rate back that it was written with, and with it the constants that were in force then:
 a mutated one would be lost without a word (ray-project/ray#36660). So a checkpoint also says with what its optimizers
 were built; what this program built otherwise is a mutation.
-
-Takes the measure of what a program builds: its weights, optimizers and schedules, as they are when training begins.
-
-A checkpoint fits a program only where these are the same; a constant that changes them cannot change while it trains.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -133,45 +125,3 @@ class PbtState:
         numbers = {f"{TAG}{name}": float(value) for name, value in self._values.items() if is_number(value)}
         for logger in trainer.loggers:
             logger.log_metrics(numbers, step=trainer.global_step)
-
-
-ModelSignature = dict[str, Any]
-"""The parts of a program by their names."""
-
-
-class StopBeforeTraining(BaseException):
-    """Ends a training that was begun to be measured; not an Exception, so that no program takes it for its own."""
-
-
-class SignatureCallback:
-    """The logic of the callback, whichever Lightning it is for."""
-
-    def __init__(self) -> None:
-        self.measure: ModelSignature = {}
-
-    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        """Take the measure."""
-        self.measure = {
-            "the shapes of the weights": {name: list(held.shape) for name, held in pl_module.state_dict().items()},
-            "the optimizer": [
-                (_type_name(optimizer), [(len(group["params"]), set(group)) for group in optimizer.param_groups])
-                for optimizer in trainer.optimizers
-            ],
-            "the learning rate scheduler": [_type_name(config.scheduler) for config in trainer.lr_scheduler_configs],
-        }
-        raise StopBeforeTraining
-
-
-def _type_name(held: object) -> str:
-    return f"{type(held).__module__}.{type(held).__qualname__}"
-
-
-def find_difference(one: ModelSignature, other: ModelSignature) -> str | None:
-    """Return what differs, or None."""
-    return next((name for name, part in one.items() if other.get(name) != part), None)
-
-
-@lru_cache
-def signature_callback_class(package: ModuleType) -> Any:
-    """Return the callback's class, below the Callback of the Lightning package that the program uses."""
-    return type("SignatureCallback", (SignatureCallback, package.Callback), {})

@@ -10,8 +10,7 @@ from tune.errors import ProgramError
 from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.execute import PromotedValues, is_expected_value
 from tune.promotion.program import Program
-from tune.space.dimensions import Value
-from tune.space.names import canonical_name
+from tune.space.dimensions import Value, canonical_name
 
 MISSING = object()
 

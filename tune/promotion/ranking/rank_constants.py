@@ -1,11 +1,10 @@
 """Which constants are worth a search, and which of them first: by their names, and by what takes them."""
 
 import ast
-import enum
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from tune.promotion.configs.set_elsewhere import SetElsewhere, is_group_of_one
 from tune.promotion.constant import Constant, ConstantKind, Site, Span
@@ -20,25 +19,9 @@ from tune.promotion.options.declared_options import find_options, is_lightning_c
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program
 from tune.promotion.program_kind import does_something
-from tune.space.accepted_ranges import DROPOUT, LOADER, OPTIMIZER, RECURRENT, find_accepted_range
+from tune.promotion.ranking.rank import MACHINERY, PROMISING_OF_MACHINERY, Rank, rank_of_receiver, rank_of_words
 from tune.space.dimensions import Value, is_int
 from tune.space.suggest_range import words_of
-
-
-class Rank(enum.IntEnum):
-    """Kinds of hyperparameters, those first that make the most of a difference."""
-
-    LEARNING_RATE = enum.auto()
-    BATCH_SIZE = enum.auto()
-    WIDTH = enum.auto()
-    DROPOUT = enum.auto()
-    WEIGHT_DECAY = enum.auto()
-    SCHEDULE = enum.auto()
-    """And all else of optimizers and losses."""
-    EPOCHS = enum.auto()
-    OTHER = enum.auto()
-    """A number that the model takes."""
-
 
 NEVER = (
     frozenset({"seed", "random", "workers", "worker", "verbose", "log", "logs", "every", "device", "devices", "gpus"})
@@ -56,59 +39,6 @@ OF_INPUT = frozenset({"in_features", "in_channels", "input_size"})
 OF_THE_DATA = frozenset({"input", "output", "in"})
 """Words of one width that the data has; of several widths they say nothing."""
 
-WORDS: tuple[tuple[Rank, frozenset[str]], ...] = (
-    (
-        Rank.SCHEDULE,
-        frozenset({"momentum", "beta", "betas", "beta1", "beta2", "b1", "b2", "gamma", "warmup", "patience", "factor"})
-        | frozenset(
-            {"schedule", "scheduler", "clip", "smoothing", "temperature", "margin", "optimizer", "optim", "opt"}
-        )
-        | frozenset({"activation", "act", "accumulate", "accumulation", "ema", "loss", "tau"}),
-    ),
-    (Rank.WEIGHT_DECAY, frozenset({"wd", "l2"})),
-    (Rank.LEARNING_RATE, frozenset({"lr", "lrs"})),
-    (Rank.BATCH_SIZE, frozenset({"bs", "batchsize"})),
-    (Rank.DROPOUT, frozenset({"dropout", "drop", "droprate", "pdrop"})),
-    (
-        Rank.WIDTH,
-        frozenset({"hidden", "width", "widths", "dim", "dims", "channels", "units", "features", "embed", "embedding"})
-        | frozenset({"embd", "depth", "layers", "blocks", "heads", "nhead", "filters", "neurons", "latent", "planes"}),
-    ),
-    (Rank.EPOCHS, frozenset({"epochs", "epoch"})),
-)
-"""Any of these words in a name, or all of a pair below; the first that fits counts."""
-
-PAIRS: tuple[tuple[Rank, frozenset[str]], ...] = (
-    (Rank.WEIGHT_DECAY, frozenset({"weight", "decay"})),
-    (Rank.SCHEDULE, frozenset({"step", "size"})),
-    (Rank.SCHEDULE, frozenset({"lr", "decay"})),
-    (Rank.SCHEDULE, frozenset({"min", "lr"})),
-    (Rank.SCHEDULE, frozenset({"lr", "milestones"})),
-    (Rank.LEARNING_RATE, frozenset({"learning", "rate"})),
-    (Rank.LEARNING_RATE, frozenset({"learn", "rate"})),
-    (Rank.BATCH_SIZE, frozenset({"batch", "size"})),
-    (Rank.WIDTH, frozenset({"d", "model"})),
-    (Rank.WIDTH, frozenset({"kernel", "size"})),
-    *((Rank.WIDTH, frozenset({layer, "size"})) for layer in ("lin", "linear", "fc", "dense", "layer", "conv", "mlp")),
-    (Rank.EPOCHS, frozenset({"max", "steps"})),
-)
-
-RECEIVERS: tuple[tuple[Rank, str, str], ...] = (
-    (Rank.LEARNING_RATE, OPTIMIZER, r"lr"),
-    (Rank.LEARNING_RATE, r"OneCycleLR|CyclicLR", r"max_lr|base_lr"),
-    (Rank.BATCH_SIZE, LOADER, r"batch_size"),
-    (Rank.DROPOUT, DROPOUT, r"p|drop_prob|dropout_p"),
-    (Rank.DROPOUT, RECURRENT, r"dropout|dropout_p"),
-    (Rank.WEIGHT_DECAY, OPTIMIZER, r"weight_decay"),
-    (Rank.WIDTH, r"(Lazy)?Linear|(Lazy)?Conv\w*", r"out_features|out_channels|kernel_size"),
-    (
-        Rank.WIDTH,
-        rf"{RECURRENT}|Embedding",
-        r"\w*hidden_size|num_layers|nhead|num_heads|d_model|dim_feedforward|em\w+_dim",
-    ),
-    (Rank.EPOCHS, r"Trainer", r"max_epochs|max_steps"),
-)
-"""What the functions of torch and Lightning take."""
 
 BY_ITS_CALLEE = frozenset({Rank.WIDTH, Rank.SCHEDULE})
 """Kinds whose words, such as ``dim``, say nothing in a call of an unknown function: ``argmax.dim``."""
@@ -121,10 +51,8 @@ KEYS = frozenset({"mapping", "keys", "key", "columns", "column", "names", "field
 LEAST_WIDTH = 4
 """Below this an output of a layer is a number of classes or of coordinates."""
 
-MACHINERY = frozenset({"Trainer", "EarlyStopping", "ModelCheckpoint"})
 MACHINERY_OF_CONFIGS = frozenset({"trainer", "callbacks", "logger", "loggers", "hydra", "paths", "extras"})
 """Parts of a config, or of LightningCLI's options, that are no model's."""
-PROMISING_OF_MACHINERY = re.compile(r"max_epochs|max_steps|gradient_clip_val|accumulate_grad_batches|patience")
 
 TEXTS = frozenset({"optimizer", "optim", "opt", "activation", "act", "scheduler", "schedule", "loss"})
 """Words of names whose texts are worth a search."""
@@ -389,24 +317,3 @@ def _is_endless(value: Value | Unknown, words: frozenset[str]) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-@lru_cache(maxsize=4096)
-def rank_of_words(words: frozenset[str]) -> Rank | None:
-    """Return the kind that the words of a name tell."""
-    for rank, pair in PAIRS:
-        if pair <= words:
-            return rank
-    return next((rank for rank, known in WORDS if known & words), None)
-
-
-@lru_cache(maxsize=4096)
-def rank_of_receiver(callee: str, parameter: str) -> Rank | None:
-    """Return the kind that a parameter of a function of torch or Lightning tells."""
-    for rank, callees, parameters in RECEIVERS:
-        if re.fullmatch(parameters, parameter) and re.fullmatch(callees, callee):
-            return rank
-    if callee in MACHINERY and not PROMISING_OF_MACHINERY.fullmatch(parameter):
-        return None
-    known = find_accepted_range(callee, parameter) is not None and not re.fullmatch(f"{LOADER}|Random\\w+", callee)
-    return Rank.SCHEDULE if known and not re.fullmatch(r"train_test_split|\w*Conv\w*|\w*Pool\w*", callee) else None

@@ -1,0 +1,1 @@
+"""Which constants are worth a search, and which of them first."""
