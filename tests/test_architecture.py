@@ -30,7 +30,7 @@ FLOORS = (
     "search",
     "results",
     "retrain",
-    "live_progress",
+    "api_progress",
     "notebook",
     "api",
     "agents",

@@ -10,7 +10,8 @@ from tune.errors import OptionError
 from tune.experiment.gpu_records import GpuMemoryReport, MemoryFootprint, read_gpu_memory
 from tune.experiment.records import TrialRecord
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
-from tune.space.conditions import draw_config, only_active
+from tune.promotion.space_checks import N_DRAWS, allowed_options
+from tune.space.conditions import draw_config
 from tune.space.dimensions import Dimension, Value, extreme_values, is_int
 from tune.space.settings import AUTO, Settings
 from tune.space.space import Space
@@ -115,9 +116,6 @@ def _describe_footprint(footprint: MemoryFootprint) -> str:
     return f"{footprint.what} {footprint.peak_bytes / GIB:.1f} GiB"
 
 
-N_DRAWS = 1000
-
-
 def find_largest_config(
     space: Space, dimensions: Mapping[str, Dimension], hardcoded: Mapping[str, Value]
 ) -> dict[str, Value]:
@@ -129,21 +127,14 @@ def find_largest_config(
     sizes = {
         name: each for name, each in dimensions.items() if all(_value_size(value) for value in extreme_values(each))
     }
-    corner = _allowed_sizes(
+    corner = allowed_options(
         space, {name: max(extreme_values(each), key=_value_size) for name, each in sizes.items()}, hardcoded
     )
     if corner is not None:
         return corner
     rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
-    draws = (_allowed_sizes(space, draw_config(sizes, {}, rng), hardcoded) for _ in range(N_DRAWS))
+    draws = (allowed_options(space, draw_config(sizes, {}, rng), hardcoded) for _ in range(N_DRAWS))
     return max((each for each in draws if each is not None), key=_log_total_size, default={})
-
-
-def _allowed_sizes(space: Space, sizes: dict[str, Value], hardcoded: Mapping[str, Value]) -> dict[str, Value] | None:
-    """Return the sizes that vary beside the hardcoded values; None where a requirement is not met."""
-    active = only_active({**hardcoded, **sizes}, space.conditions)
-    values = {name: value for name, value in active.items() if name in sizes}
-    return values if all(each.is_met({**hardcoded, **values}) for each in space.requirements) else None
 
 
 def _log_total_size(values: Mapping[str, Value]) -> float:

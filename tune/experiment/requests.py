@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args
 
 from tune.errors import ExperimentError, PromotuneError
 from tune.paths import ExperimentPaths, atomic_write, display_path, read_json
+from tune.space.dimensions import is_number
 
 FORMAT = 1
 """Of requests and answers."""
@@ -141,7 +142,7 @@ def decode_request(raw: bytes, name: str) -> SteeringRequest:
         raise ValueError(f"a request asks for {', '.join(VERBS)}, got {str(verb)[:50]!r}")
     if not isinstance(user, str) or len(user) > LONGEST_USER or not isinstance(arguments, dict):
         raise ValueError("a request has a user and arguments")
-    if isinstance(at, bool) or not isinstance(at, int | float):
+    if not is_number(at):
         raise ValueError("a request has a time")
     json.dumps(found, ensure_ascii=False).encode("utf-8")  # what is no Unicode cannot be written into the ledger
     return SteeringRequest(id=request, verb=verb, user=clean_line(user), time=float(at), arguments=arguments)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Protocol, TypeGuard
 
 from tune.errors import SpaceError
-from tune.space.conditions import draw_config
+from tune.space.conditions import draw_config, only_active
 from tune.space.constraints import Requirement
 from tune.space.dimensions import (
     Choice,
@@ -145,6 +145,13 @@ def check_feasible(space: Space, dimensions: Mapping[str, Dimension], hardcoded:
             return
         left -= {place for place, is_met in enumerate(met) if is_met}
     raise _build_infeasible_error([space.requirements[place] for place in sorted(left)], space, values)
+
+
+def allowed_options(space: Space, options: Mapping[str, Value], known: Mapping[str, Value]) -> dict[str, Value] | None:
+    """Return the options that vary beside the known values; None where a requirement is not met."""
+    active = only_active({**known, **options}, space.conditions)
+    values = {name: value for name, value in active.items() if name in options}
+    return values if all(each.is_met({**known, **values}) for each in space.requirements) else None
 
 
 def baseline_doubts(requirements: Sequence[Requirement], hardcoded: Mapping[str, Value]) -> tuple[str, ...]:

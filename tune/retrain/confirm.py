@@ -14,7 +14,7 @@ from tune.results.confirm.confirmation import Confirmation, judge_confirmation
 from tune.results.confirm.plan import build_request, plan_confirmation
 from tune.results.retrain_results import RetrainedVersion, find_latest, read_retrained
 from tune.retrain.plan import RetrainPlan, divide_runs
-from tune.search.controller_api import SearchListener
+from tune.search.controller_api import SearchListener, notify_listeners
 from tune.search.retrain import RetrainRun, run_retraining
 from tune.space.settings import Confirm
 from tune.trial.disk_space import translate_disk_full
@@ -87,8 +87,7 @@ class ConfirmationPlan:
             more = more[: planned.resources.concurrency - len(running)]
             if not is_told and _has_any([seed for _, seed in more], self.confirmation.record.more_seeds):
                 is_told = True
-                for listener in listeners:
-                    listener.on_limits_changed(self.n_more_runs, None, None)
+                notify_listeners(listeners, SearchListener.on_limits_changed, self.n_more_runs, None, None)
             begun.update(more)
             running.update(more)
             return self._evaluate_verdict_runs(divide_runs(planned, _with_requests(planned.experiment, more)))

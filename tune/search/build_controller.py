@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from tune.cluster.ray_health import is_lost
 from tune.cluster.resources import Resources
 from tune.errors import PauseError
-from tune.experiment.proposal_note import SearchPause
 from tune.internals.private_apis import log_missing_apis
 from tune.internals.ray_internals import cancel_waiting_trials
 from tune.paths import VersionPaths
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController
+from tune.search.controller_api import SearchListener, notify_listeners
 from tune.search.devices.device_faults import DeviceFaults
 from tune.search.devices.outgrown_shares import GpuShares
 from tune.search.devices.trial_devices import TrialDevices
@@ -46,21 +46,9 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
     ``weighs``: run the pre-flight alone, which measures what trials take of a GPU.
     """
 
-    def tell_left_out(device: str, why: str) -> None:
-        for listener in search.listeners:
-            listener.on_device_left_out(device, why)
-
-    def tell_outgrown(number: int, share: float, larger: float) -> None:
-        for listener in search.listeners:
-            listener.on_share_outgrown(number, share, larger)
-
     def complete_version(files: VersionPaths, values: Mapping[str, Value], started: float, status: Status) -> None:
         finalize_version(files, values, job.hardcoded, started, status=status)
         start_closing_runs(files, search.space.mode, job.folder)
-
-    def tell_pause(pause: SearchPause | None) -> None:
-        for listener in search.listeners:
-            listener.on_pause(pause)
 
     log_missing_apis("optuna")
     settings = search.space.settings
@@ -81,7 +69,13 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
         search.paths, search.space, ledger, controls, search.resources, search.listeners, search.spent_s
     )
     requests = RequestHandler(
-        search.paths, search.space, search.promoted, ledger, controls, changer.change_settings, tell_pause
+        search.paths,
+        search.space,
+        search.promoted,
+        ledger,
+        controls,
+        changer.change_settings,
+        lambda pause: notify_listeners(search.listeners, SearchListener.on_pause, pause),
     )
     modes = [each.mode for each in search.space.objectives]
     elsewhere = url_of(search.paths.folder) is not None
@@ -102,7 +96,13 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
         on_death=complete_version,
         count_reports=lambda counted: count_reports(search.space, search.program, counted),
         devices=TrialDevices(
-            DeviceFaults(_count_trial_gpus(search.resources), tell_left_out), GpuShares(job.gpu_share, tell_outgrown)
+            DeviceFaults(
+                _count_trial_gpus(search.resources),
+                lambda device, why: notify_listeners(search.listeners, SearchListener.on_device_left_out, device, why),
+            ),
+            GpuShares(
+                job.gpu_share, lambda *told: notify_listeners(search.listeners, SearchListener.on_share_outgrown, *told)
+            ),
         ),
         listeners=search.listeners,
         requests=None if limits.rehearsal else requests,

@@ -13,7 +13,7 @@ from tune.experiment.records import TrialRecord
 from tune.experiment.trial_result import BASELINE, DEVICE_FAULTS, TrialResult
 from tune.paths import ExperimentPaths
 from tune.search.checkpoint_retention import CheckpointRetention
-from tune.search.controller_api import SearchListener
+from tune.search.controller_api import SearchListener, notify_listeners
 from tune.search.devices.outgrown_shares import read_outgrown
 from tune.search.devices.trial_devices import TrialDevices
 from tune.search.samplers.searcher import SuggestedConfig
@@ -152,8 +152,7 @@ class SearchController:
     def add_proposal(self, draw: SuggestedConfig, note: ProposalNote) -> int:
         """Let a configuration run next; return its trial's number."""
         number = self._steered.add_proposal(draw, note)
-        for listener in self._listeners:
-            listener.on_proposal(number)
+        notify_listeners(self._listeners, SearchListener.on_proposal, number)
         return number
 
     def stop_trial(self, number: int, why: Mapping[str, Any]) -> bool:
@@ -174,23 +173,20 @@ class SearchController:
 
     def on_trial_placed(self, trial_id: str, device: str) -> None:
         """Tell on which GPUs a trial runs: nothing is decided by that."""
-        for listener in self._listeners:
-            listener.on_trial_placed(self._running[trial_id], device)
+        notify_listeners(self._listeners, SearchListener.on_trial_placed, self._running[trial_id], device)
 
     def on_preflight_passed(self, counted: CountedFits | None) -> None:
         """Hear which fits the score comes from, before any trial trains."""
         if counted is None:
             return
         n_whole = self._count_reports(counted)
-        for listener in self._listeners:
-            listener.on_preflight(counted, n_whole)
+        notify_listeners(self._listeners, SearchListener.on_preflight, counted, n_whole)
         self._scheduler_runner.set_trial_length(n_whole, is_mean=counted.is_mean)
 
     def request_end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
         self.end.request_end()
-        for listener in self._listeners:
-            listener.on_search_ending()
+        notify_listeners(self._listeners, SearchListener.on_search_ending)
 
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial, or go on with one; None while there is no room, or none is left."""
@@ -201,8 +197,7 @@ class SearchController:
         with self.end.pause_on_error():
             task = self._open_trial(trial_id)
         if task is not None:
-            for listener in self._listeners:
-                listener.on_trial_start(task)
+            notify_listeners(self._listeners, SearchListener.on_trial_start, task)
         return task
 
     def _open_trial(self, trial_id: str) -> TrialTask | None:
@@ -325,17 +320,14 @@ class SearchController:
             with self.end.pause_on_error():
                 self._record_epochs(number, rest, over=True)
                 self._end_attempt(number, death)
-        for listener in self._listeners:
-            listener.on_worker_free(number)
+        notify_listeners(self._listeners, SearchListener.on_worker_free, number)
 
     def _announce_epochs(self, number: int, epochs: Sequence[EpochReport]) -> None:
-        for listener in self._listeners:
-            for epoch in epochs:
-                listener.on_epoch(number, epoch)
+        for epoch in epochs:
+            notify_listeners(self._listeners, SearchListener.on_epoch, number, epoch)
 
     def _announce_end(self, outcome: TrialResult) -> None:
-        for listener in self._listeners:
-            listener.on_trial_end(outcome)
+        notify_listeners(self._listeners, SearchListener.on_trial_end, outcome)
 
     def _end_attempt(self, number: int, death: str | None) -> None:
         if self._scheduler_runner.turns.is_pausing(number):

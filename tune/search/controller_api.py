@@ -1,7 +1,7 @@
 """What Ray Tune asks of a controller of trials, and who is called when a trial starts, reports and ends."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Concatenate, ParamSpec, Protocol
 
 from tune.cluster.resources import Resources
 from tune.errors import PauseError
@@ -9,6 +9,8 @@ from tune.experiment.counted_fits import CountedFits
 from tune.experiment.proposal_note import SearchPause
 from tune.experiment.trial_result import TrialResult
 from tune.trial.messages import EpochReport, TrialTask
+
+P = ParamSpec("P")
 
 
 class TrialController(Protocol):
@@ -111,3 +113,14 @@ class SearchListener:
 
     def on_pause(self, pause: SearchPause | None) -> None:
         """Take note that somebody paused the search; None: it goes on."""
+
+
+def notify_listeners(
+    listeners: Iterable[SearchListener],
+    hook: Callable[Concatenate[SearchListener, P], None],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> None:
+    """Call a hook of each listener, named as ``SearchListener.on_epoch``."""
+    for listener in listeners:
+        getattr(listener, hook.__name__)(*args, **kwargs)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tune.cluster.backend import local_cluster
 from tune.cluster.resources import Resources
@@ -19,7 +18,7 @@ from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import Snapshot
-from tune.search.controller_api import SearchListener
+from tune.search.controller_api import SearchListener, notify_listeners
 from tune.search.search_plan import build_job
 from tune.search.spec import DRIVER_LOG
 from tune.search.study.version_folders import version_name
@@ -31,9 +30,6 @@ from tune.trial.disk_space import translate_folder_errors
 from tune.trial.messages import EpochReport, TrialTask
 from tune.trial.process.output import redirect_output
 from tune.trial.trackers.close_runs import start_closing_runs
-
-if TYPE_CHECKING:
-    from tune.search.steering.retrain_request_handler import RetrainRequestHandler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +106,7 @@ def run_retraining(retraining: Retraining) -> bool:
     with redirect_output(retraining.paths.folder / DRIVER_LOG), cluster:
         from tune.search.ray_tune import run_trials
 
-        for listener in retraining.listeners:
-            listener.on_ray_start()
+        notify_listeners(retraining.listeners, SearchListener.on_ray_start)
         try:
             run_trials(controller, job, retraining.resources, partial(_end_without_ray, retraining))
         finally:
@@ -129,12 +124,6 @@ def _end_without_ray(retraining: Retraining, how: str) -> None:
     end_process(RayLostError(display_path(retraining.paths.folder), how, hint))
 
 
-def _create_request_handler(paths: ExperimentPaths) -> "RetrainRequestHandler":
-    from tune.search.steering.retrain_request_handler import RetrainRequestHandler
-
-    return RetrainRequestHandler(paths)
-
-
 class _RetrainController:
     """Hands out a list of runs, and stops nothing."""
 
@@ -143,7 +132,11 @@ class _RetrainController:
         self._dimensions = dimensions
         self._waiting = deque(retraining.runs)
         self._running: dict[str, RetrainRun] = {}
-        self._requests = _create_request_handler(retraining.paths) if retraining.is_steered else None
+        self._requests = None
+        if retraining.is_steered:
+            from tune.search.steering.retrain_request_handler import RetrainRequestHandler
+
+            self._requests = RetrainRequestHandler(retraining.paths)
         self.is_end_requested = False
         self.is_finishing = False
         self.pause: SearchPause | None = None
@@ -168,8 +161,7 @@ class _RetrainController:
 
     def request_end(self) -> None:
         self.is_end_requested = True
-        for listener in self._retraining.listeners:
-            listener.on_search_ending()
+        notify_listeners(self._retraining.listeners, SearchListener.on_search_ending)
 
     def finish_running(self) -> None:
         self.is_finishing = True
@@ -182,8 +174,7 @@ class _RetrainController:
 
         StudyNotes(open_study(self._retraining.paths)).note_pause(pause)
         self.pause = pause
-        for listener in self._retraining.listeners:
-            listener.on_pause(pause)
+        notify_listeners(self._retraining.listeners, SearchListener.on_pause, pause)
 
     def handle_requests(self) -> None:
         if self._requests is not None and not self.is_end_requested:
@@ -207,8 +198,7 @@ class _RetrainController:
             judged_at=(),
             evaluates=run.evaluates,
         )
-        for listener in self._retraining.listeners:
-            listener.on_trial_start(task)
+        notify_listeners(self._retraining.listeners, SearchListener.on_trial_start, task)
         return task
 
     def on_trial_placed(self, trial_id: str, device: str) -> None:
@@ -222,9 +212,8 @@ class _RetrainController:
         return self.is_end_requested and not epochs[-1].last
 
     def _announce_epochs(self, run: RetrainRun, epochs: Sequence[EpochReport]) -> None:
-        for listener in self._retraining.listeners:
-            for epoch in epochs:
-                listener.on_epoch(run.number, epoch)
+        for epoch in epochs:
+            notify_listeners(self._retraining.listeners, SearchListener.on_epoch, run.number, epoch)
 
     def pause_search(self, trial_id: str, error: PauseError) -> None:
         self.full = error
@@ -237,8 +226,7 @@ class _RetrainController:
         if run is not None:
             self._announce_epochs(run, rest)
             self._end_run(run, trial_id, death)
-            for listener in self._retraining.listeners:
-                listener.on_worker_free(run.number)
+            notify_listeners(self._retraining.listeners, SearchListener.on_worker_free, run.number)
 
     def _end_run(self, run: RetrainRun, trial_id: str, death: str | None) -> None:
         record = read_record(run.files)

@@ -9,38 +9,28 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune.cluster.auto_gpu_share import describe_sharing, give_whole_gpus, read_measured_memory, share_gpus
 from tune.cluster.backend import is_ray_running, local_cluster
 from tune.cluster.resources import leave_out_gpu
 from tune.errors import (
-    MetricError,
-    MutationError,
-    PreflightError,
-    ProgramError,
-    PromotuneError,
     RayLostError,
     SearchError,
-    UnreadOptionError,
 )
 from tune.experiment.environment import Surroundings, observe_environment, read_environment, write_environment
 from tune.experiment.gpu_records import read_context_bytes
 from tune.experiment.lock import write_dashboard_address
 from tune.experiment.records import (
-    HUNG,
-    NEVER_LOGGED,
-    WORKER_DIED,
     TrialRecord,
     device_name,
     read_baseline_fits,
     read_baseline_record,
 )
-from tune.invocation import this_command
 from tune.paths import display_path
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.search.devices.device_faults import is_device_failure
+from tune.search.controller_api import SearchListener, notify_listeners
+from tune.search.preflight_error import create_preflight_error
 from tune.search.search_plan import build_job, name_trial_gpus
 from tune.search.spec import DRIVER_LOG, Search, SearchResult
 from tune.space.settings import AUTO
@@ -48,10 +38,7 @@ from tune.space.space_file import write_space
 from tune.storage.download import download_version
 from tune.trial.disk_space import hold_disk_reserve, translate_folder_errors
 from tune.trial.messages import Job
-from tune.trial.process.channel import has_written_stack
-from tune.trial.process.client import NO_PROCESS
 from tune.trial.process.output import redirect_output, user_streams
-from tune.trial.process.watched import find_crash_places
 
 if TYPE_CHECKING:
     from tune.search.controller import SearchController
@@ -96,8 +83,7 @@ class _Run:
 def _run_on_cluster(search: Search, job: Job, snapshot: Snapshot, gpus: str) -> _Run:
     """Start Ray, measure what trials take of a GPU where that is wanted, and run the trials."""
     with _start_cluster(search):
-        for listener in search.listeners:
-            listener.on_ray_start()
+        notify_listeners(search.listeners, SearchListener.on_ray_start)
         from tune.search.study.study import open_search_study
 
         ledger = _open_ledger(search)
@@ -145,8 +131,7 @@ def _share_gpus(search: Search, job: Job, baseline: TrialRecord | None) -> tuple
         resources, why = give_whole_gpus(search.resources, settings), "it was not measured"
     else:
         resources, why = share_gpus(weighed, search.resources, settings), describe_sharing(weighed, settings)
-    for listener in search.listeners:
-        listener.on_share(resources, why)
+    notify_listeners(search.listeners, SearchListener.on_share, resources, why)
     space = search.space
     if settings.gpus_per_trial == AUTO:
         space = replace(space, settings=replace(settings, gpus_per_trial=resources.gpus_per_trial))
@@ -170,8 +155,12 @@ def _leave_out_dead_gpu(ran: _Run) -> Search | None:
     search, record = ran.search, ran.controller.failed_on_device
     if record is None or record.failure is None or record.devices not in search.resources.gpus or is_ray_running():
         return None
-    for listener in search.listeners:
-        listener.on_preflight_moved(device_name(record.host, record.devices), record.failure.reason)
+    notify_listeners(
+        search.listeners,
+        SearchListener.on_preflight_moved,
+        device_name(record.host, record.devices),
+        record.failure.reason,
+    )
     return replace(search, resources=leave_out_gpu(search.resources, record.devices))
 
 
@@ -211,8 +200,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
         controller.handle_kept_requests()
         if not controller.has_finished:
             with _start_cluster(search):
-                for listener in search.listeners:
-                    listener.on_ray_start()
+                notify_listeners(search.listeners, SearchListener.on_ray_start)
                 run_trials(controller, job, search.resources, partial(end_without_ray, search))
         controller.complete_dead_trials()
     return build_result(search, controller, ledger)
@@ -253,12 +241,10 @@ def _start_cluster(search: Search) -> contextlib.AbstractContextManager[None]:
 
     def tell_address(address: str) -> None:
         write_dashboard_address(search.paths, address)
-        for listener in search.listeners:
-            listener.on_dashboard(address)
+        notify_listeners(search.listeners, SearchListener.on_dashboard, address)
 
     def tell_ending() -> None:
-        for listener in search.listeners:
-            listener.on_search_ending()
+        notify_listeners(search.listeners, SearchListener.on_search_ending)
 
     return local_cluster(search.resources, tell_address, partial(end_without_ray, search), tell_ending)
 
@@ -271,7 +257,7 @@ def build_result(search: Search, controller: "SearchController", ledger: "Search
     baseline, end = controller.versions.baseline_record, controller.end
     never_ran = baseline is None and all(each.state in ("waiting", "running") for each in ledger.trial_results[:1])
     if end.preflight_failed or (never_ran and not end.is_requested and end.full is None):
-        raise _preflight_error(baseline, search, end.baseline_death)
+        raise create_preflight_error(baseline, search, end.baseline_death)
     if ledger.searcher.is_exhausted:
         ledger.mark_no_more_trials()  # the search may have ended with the last point, before another was asked for
     if controller.has_finished and not end.is_interrupted:
@@ -297,79 +283,3 @@ def _give_up_error(end: "SearchEnd", search: Search) -> SearchError | None:
     what = f"{search.space.settings.give_up_after} trials in a row failed with one cause: {last.reason}"
     log = display_path(search.paths.version(last.version).log)
     return SearchError(None, what, f"The last one's log: {log}. `resume` goes on, `--give-up-after` allows more.")
-
-
-def _suggest_other_gpus(record: TrialRecord, search: Search) -> str | None:
-    """Return what to do where a GPU may be what failed, and there are others; else None."""
-    failed = (record.devices or "").split(",")
-    others = [gpu for gpu in search.resources.gpus if gpu not in failed]
-    if record.failure is None or not record.devices or not others or not is_device_failure(record.failure):
-        return None
-    words = f"--gpu {' '.join(others)}" if all(map(str.isdecimal, others)) else "--gpu"
-    return f"GPU {record.devices} may be what failed: `{words}` leaves it out."
-
-
-LAST_LINES = 20
-LAST_BYTES = 2**16
-"""Of a file that an error quotes, at most."""
-FRAME = '  File "'
-"""How a frame of a traceback begins."""
-OWN_FOLDER = Path(__file__).parents[1]
-
-
-def _tell_file(search: Search, names: str, quotes: str, file: Path) -> str:
-    """Return what ``names`` a file for more; what ``quotes`` its end, where the search keeps no files."""
-    if not search.rehearsal:
-        return f"{names} {display_path(file)}"
-    try:
-        with file.open("rb") as opened:
-            opened.seek(max(0, file.stat().st_size - LAST_BYTES))
-            text = opened.read().decode(errors="replace")
-    except OSError:
-        return ""
-    lines = _leave_out_own_frames([line for line in text.splitlines() if line.strip()])[-LAST_LINES:]
-    return "\n    ".join([quotes, *lines]) if lines else ""
-
-
-def _leave_out_own_frames(lines: list[str]) -> list[str]:
-    """Return what a traceback holds behind the last frame of this package: how we call a program explains nothing."""
-    frames = [number for number, line in enumerate(lines) if line.startswith(FRAME)]
-    ours = [number for number in frames if lines[number].startswith(f"{FRAME}{OWN_FOLDER}/")]
-    behind = [number for number in frames if ours and number > ours[-1]]
-    return lines[behind[0] :] if behind else lines
-
-
-def _preflight_error(record: TrialRecord | None, search: Search, death: str | None) -> PromotuneError:
-    failure = record.failure if record else None
-    if record is None or failure is None:
-        log = search.paths.folder / DRIVER_LOG
-        hint = _tell_file(search, "More may be in", "The last lines of the driver's log:", log)
-        if death is not None and death.startswith(NO_PROCESS):
-            places = find_crash_places(log) if has_written_stack(death.rpartition(": ")[2]) else []
-            return PreflightError(f"{display_path(places[0][0])}:{places[0][1]}" if places else None, death, hint)
-        how = f": {death}" if death else ""
-        if not search.rehearsal:
-            again = f"To begin again: {this_command()} resume {search.paths.cli_argument}"
-            hint = "\n  ".join(line for line in (hint, again) if line)
-        return PreflightError(None, f"{WORKER_DIED} before the pre-flight{how}", hint)
-    version = search.paths.version(record.version)
-    if failure.ours and failure.kind in (MetricError.__name__, NEVER_LOGGED):
-        return MetricError(search.space.place_of_entry("metric"), failure.message, failure.hint)
-    for kind in (MutationError, UnreadOptionError):
-        if failure.is_a(kind.__name__):
-            name, _, what = failure.message.partition(": ")
-            return kind(search.space.place_of_entry(f"constants.{name}"), what, failure.hint)
-    if failure.ours and failure.kind == ProgramError.__name__:
-        return ProgramError(None, failure.message, failure.hint)
-    if failure.ours and failure.kind in (WORKER_DIED, HUNG):
-        said = _tell_file(search, "All that the program printed:", "The program's last lines:", version.log)
-        hint = "\n  ".join(line for line in (failure.hint, said) if line)
-        if failure.kind == HUNG:
-            return PreflightError(None, f"the pre-flight hung: {failure.message}", hint)
-        how = f": {failure.message}" if failure.message else ""
-        return PreflightError(failure.place, f"{WORKER_DIED} in the pre-flight{how}", hint)
-    traceback = _tell_file(search, "The whole traceback:", "The last lines of the traceback:", version.error)
-    gpus = _suggest_other_gpus(record, search)
-    hint = "\n  ".join(line for line in (failure.code, failure.hint, gpus, traceback) if line)
-    what = f"the baseline failed in the pre-flight: {failure.kind}: {failure.message}"
-    return PreflightError(failure.place or search.program.name_of(search.program.path), what, hint)

@@ -3,7 +3,7 @@
 import itertools
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,9 @@ from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import DataLoaderWorkers, check_folder, check_names, most_workers
 from tune.promotion.resolve import PromotedConstant, hardcoded_values, resolve_constants
-from tune.promotion.space_checks import N_DRAWS, check_feasible
+from tune.promotion.space_checks import N_DRAWS, allowed_options, check_feasible
 from tune.search.schedulers.trial_length import check_epochs, find_epochs_constant
-from tune.space.conditions import draw_config, only_active
+from tune.space.conditions import draw_config
 from tune.space.dimensions import Value, could_draw, extreme_values, n_points
 from tune.space.search_methods import SCHEDULERS
 from tune.space.settings import AUTO
@@ -147,15 +147,8 @@ def _choose_probes(space: Space, promoted: Sequence[PromotedConstant]) -> tuple[
     ends = [{key: each[place] for key, each in others.items() if each} for place in (0, -1)]
     rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
     drawn = [draw_config(dimensions, {}, rng) for _ in range(N_DRAWS)] if space.requirements else []
-    allowed = (_active_options(space, known, values) for values in (*ends, *drawn))
+    allowed = (allowed_options(space, values, known) for values in (*ends, *drawn))
     return tuple(itertools.islice((values for values in allowed if values), 2))
-
-
-def _active_options(space: Space, known: Mapping[str, Value], options: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the options that vary beside the known values; none where a requirement is not met."""
-    active = only_active({**known, **options}, space.conditions)
-    met = all(each.is_met({**known, **active}) for each in space.requirements)
-    return {key: value for key, value in active.items() if key in options} if met else {}
 
 
 def _hardcoded_constants(program: Program, promoted: Sequence[PromotedConstant]) -> dict[str, Value]:

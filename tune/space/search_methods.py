@@ -1,5 +1,6 @@
 """The samplers and schedulers by name. Checks, the help, completion and the pages follow from these tables."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -54,3 +55,15 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = {
     "none": SchedulerSpec(arguments={}),
 }
 """By their names in a space file, likewise."""
+
+
+BOUNDS: dict[str, tuple[float, float]] = {
+    "grace_period": (1, math.inf),
+    "reduction_factor": (1.1, math.inf),
+    "max_t": (1, math.inf),
+    "min_samples_required": (1, math.inf),
+    "perturbation_interval": (1, math.inf),
+    "quantile_fraction": (0.0, 0.5),
+    "resample_probability": (0.0, 1.0),
+}
+"""What makes sense, both ends included; a rung of ASHA lets one in ``reduction_factor`` pass."""

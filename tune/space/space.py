@@ -8,25 +8,13 @@ from typing import Any, Literal
 from tune.errors import SpaceError, file_and_line
 from tune.space.conditions import Condition
 from tune.space.constraints import Requirement
-from tune.space.dimensions import Dimension, Value, describe_dimension, is_continuous
+from tune.space.dimensions import Dimension, Value, describe_dimension, is_continuous, is_number
 from tune.space.library_args import arguments_of_class, check_argument
-from tune.space.search_methods import SAMPLERS, SCHEDULERS
+from tune.space.search_methods import BOUNDS, SAMPLERS, SCHEDULERS
 from tune.space.settings import Settings
 
 OURS = {"seed": "`seed:` sets it", "search_space": "it is the space's constants"}
 """Arguments of samplers that the search sets, with the reason."""
-
-
-BOUNDS: dict[str, tuple[float, float]] = {
-    "grace_period": (1, math.inf),
-    "reduction_factor": (1.1, math.inf),
-    "max_t": (1, math.inf),
-    "min_samples_required": (1, math.inf),
-    "perturbation_interval": (1, math.inf),
-    "quantile_fraction": (0.0, 0.5),
-    "resample_probability": (0.0, 1.0),
-}
-"""What makes sense, both ends included; a rung of ASHA lets one in ``reduction_factor`` pass."""
 
 
 def check_search_args(settings: Settings, where_sampler: str | None, where_scheduler: str | None) -> None:
@@ -44,7 +32,7 @@ def _check_scheduler_arg(scheduler: str, name: str, value: Value, where: str | N
     if not known:
         raise SpaceError(where, f"the scheduler {scheduler} takes no arguments, got {name!r}", "Take it out.")
     check_argument(name, value, known, {}, owner, where)
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not is_number(value):
         return
     least, most = BOUNDS[name]
     if not (least <= value < math.inf):  # NaN neither

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from tune.space.accepted_ranges import AcceptedRange, find_accepted_range
-from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange, Value, is_in_dimension, is_int
+from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange, Value, is_in_dimension, is_int, is_number
 from tune.space.parse_dimension import MAX_INT
 
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -71,7 +71,7 @@ def suggest_range(name: str, value: Value, receivers: Iterable[tuple[str, str]] 
     ``receivers``: the parameters that take it, such as (``Adam``, ``betas``). The range holds what all of them accept.
     """
     suggestion = _suggest_by_name(name, value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         return suggestion
     for callee, parameter in receivers:
         accepted = find_accepted_range(callee, parameter)

@@ -8,7 +8,7 @@ from tune.cli.terminal.summary import Screen, one_line
 from tune.experiment.trial_result import Mode, TrialResult, find_score_epoch
 from tune.results.held_out import WORDS, HeldOutJudgement
 from tune.results.retrain_results import RetrainedVersion
-from tune.search.controller_api import SearchListener
+from tune.search.controller_api import SearchListener, notify_listeners
 from tune.search.retrain import RetrainRun
 
 
@@ -26,8 +26,7 @@ class RetrainedLines:
         if not self._screen.shows_live_view:
             self._show_run(found)
             return
-        for listener in self._listeners:
-            listener.on_trial_end(_as_trial_result(run, found, self._mode))
+        notify_listeners(self._listeners, SearchListener.on_trial_end, _as_trial_result(run, found, self._mode))
         self._kept.append(found)
 
     def show_kept(self) -> None:

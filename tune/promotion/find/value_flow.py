@@ -14,6 +14,7 @@ from tune.promotion.find.containers import entries_of
 from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.promotion.find.signatures import parameters_of
 from tune.promotion.options.option import Option
+from tune.space.dimensions import is_number
 
 IN_CALLS = frozenset({ConstantKind.ARGUMENT, ConstantKind.PARAMETER})
 """Forms that stand in calls."""
@@ -37,7 +38,7 @@ def add_holders(constants: Iterable[Constant], surveys: Iterable[ModuleScan]) ->
     """
     holders = {survey.source.name: list(_find_holders(survey)) for survey in surveys}
     for each in constants:
-        is_made_of = each.form in IN_CALLS and _is_number(each.value)
+        is_made_of = each.form in IN_CALLS and is_number(each.value)
         names = (
             name
             for site in (each.sites if is_made_of else ())
@@ -63,10 +64,6 @@ def _is_function(call: ast.Call) -> bool:
     """Tell a function from a class, by its name: the arguments of a class are hyperparameters of their own."""
     name = (dotted_path(call.func) or "").rpartition(".")[2]
     return name.lstrip("_")[:1].islower()
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def receiving_parameters(held: Constant | Option, flows: ValueFlows) -> tuple[ReceivingParameter, ...]:

@@ -20,7 +20,7 @@ from tune.promotion.options.option import Option
 from tune.promotion.program import Program
 from tune.promotion.program_kind import does_something
 from tune.promotion.ranking.rank import MACHINERY, PROMISING_OF_MACHINERY, Rank, rank_of_receiver, rank_of_words
-from tune.space.dimensions import Value, is_int
+from tune.space.dimensions import Value, is_int, is_number
 from tune.space.suggest_range import words_of
 
 NEVER = (
@@ -103,7 +103,7 @@ class ConstantRanking:
             return None
         if isinstance(held, Option) and _is_of_machinery(held, words):
             return None
-        if isinstance(held, Option) and held.dest.startswith("model.") and _is_number(held.value):
+        if isinstance(held, Option) and held.dest.startswith("model.") and is_number(held.value):
             return rank_of_words(words) or self._rank_of_receivers(held) or Rank.OTHER
         if isinstance(held, Constant) and held.form is ConstantKind.ARGUMENT and held.holder is None:
             return self._rank_of_argument(held, words)
@@ -146,7 +146,7 @@ class ConstantRanking:
     def _rank_of_receivers(self, held: Constant | Option) -> Rank | None:
         receivers = receiving_parameters(held, self._flows)
         ranks = [rank for callee, parameter in receivers if (rank := rank_of_receiver(callee, parameter)) is not None]
-        in_model = any(callee in self._torch_module_names for callee, _ in receivers) and _is_number(held.value)
+        in_model = any(callee in self._torch_module_names for callee, _ in receivers) and is_number(held.value)
         return min(ranks, default=Rank.OTHER if in_model else None)
 
     def _rank_in_model(self, held: Constant | Option) -> Rank | None:
@@ -154,7 +154,7 @@ class ConstantRanking:
         owner, dot, rest = held.name.partition(".")
         if not dot or (isinstance(held, Constant) and held.form is ConstantKind.PARAMETER and "." in rest):
             return None
-        return Rank.OTHER if owner in self._torch_module_names and _is_number(held.value) else None
+        return Rank.OTHER if owner in self._torch_module_names and is_number(held.value) else None
 
     def _is_passed_on(self, held: Constant | Option) -> bool:
         """Tell a value that another name holds: ``width``, ``self.width``, ``args.width`` of an option, a type."""
@@ -266,7 +266,7 @@ def _is_searchable(value: Value | Unknown, words: frozenset[str]) -> bool:
         case None | Unknown():
             return not words & TEXTS or rank_of_words(words - TEXTS) is not None
         case tuple() | list():
-            return bool(value) and all(map(_is_number, value))
+            return bool(value) and all(map(is_number, value))
         case dict():
             return False
         case _:
@@ -313,7 +313,3 @@ def _is_of_a_drawing(held: Constant | Option) -> bool:
 def _is_endless(value: Value | Unknown, words: frozenset[str]) -> bool:
     """Tell Lightning's -1 for a training that only another limit ends."""
     return is_int(value) and value < 0 and rank_of_words(words) is Rank.EPOCHS
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

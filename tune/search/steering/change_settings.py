@@ -9,7 +9,7 @@ from tune.errors import OptionError, SpaceError, suggest_name
 from tune.experiment.requests import SteeringRequest
 from tune.invocation import this_command
 from tune.paths import ExperimentPaths
-from tune.search.controller_api import SearchListener
+from tune.search.controller_api import SearchListener, notify_listeners
 from tune.search.progress import format_estimate
 from tune.search.steering.controls import SearchControls
 from tune.search.study.study import SearchStudy
@@ -107,8 +107,9 @@ class SettingsChanger:
         self._controls.change_limits(trials=settings.trials)
         if settings.time_budget_s is not None:
             self._controls.budget.budget_s = settings.time_budget_s - self._spent_s
-        for listener in self._listeners:
-            listener.on_limits_changed(n_more, settings.concurrency, settings.time_budget_s)
+        notify_listeners(
+            self._listeners, SearchListener.on_limits_changed, n_more, settings.concurrency, settings.time_budget_s
+        )
 
 
 def count_places(resources: Resources) -> int:

@@ -1,0 +1,102 @@
+"""Why the baseline did not survive the pre-flight, in words, with the file that holds more."""
+
+from pathlib import Path
+
+from tune.errors import (
+    MetricError,
+    MutationError,
+    PreflightError,
+    ProgramError,
+    PromotuneError,
+    UnreadOptionError,
+)
+from tune.experiment.records import (
+    HUNG,
+    NEVER_LOGGED,
+    WORKER_DIED,
+    TrialRecord,
+)
+from tune.invocation import this_command
+from tune.paths import display_path
+from tune.search.devices.device_faults import is_device_failure
+from tune.search.spec import DRIVER_LOG, Search
+from tune.trial.process.channel import has_written_stack
+from tune.trial.process.client import NO_PROCESS
+from tune.trial.process.watched import find_crash_places
+
+
+def _suggest_other_gpus(record: TrialRecord, search: Search) -> str | None:
+    """Return what to do where a GPU may be what failed, and there are others; else None."""
+    failed = (record.devices or "").split(",")
+    others = [gpu for gpu in search.resources.gpus if gpu not in failed]
+    if record.failure is None or not record.devices or not others or not is_device_failure(record.failure):
+        return None
+    words = f"--gpu {' '.join(others)}" if all(map(str.isdecimal, others)) else "--gpu"
+    return f"GPU {record.devices} may be what failed: `{words}` leaves it out."
+
+
+LAST_LINES = 20
+LAST_BYTES = 2**16
+"""Of a file that an error quotes, at most."""
+FRAME = '  File "'
+"""How a frame of a traceback begins."""
+OWN_FOLDER = Path(__file__).parents[1]
+
+
+def _tell_file(search: Search, names: str, quotes: str, file: Path) -> str:
+    """Return what ``names`` a file for more; what ``quotes`` its end, where the search keeps no files."""
+    if not search.rehearsal:
+        return f"{names} {display_path(file)}"
+    try:
+        with file.open("rb") as opened:
+            opened.seek(max(0, file.stat().st_size - LAST_BYTES))
+            text = opened.read().decode(errors="replace")
+    except OSError:
+        return ""
+    lines = _leave_out_own_frames([line for line in text.splitlines() if line.strip()])[-LAST_LINES:]
+    return "\n    ".join([quotes, *lines]) if lines else ""
+
+
+def _leave_out_own_frames(lines: list[str]) -> list[str]:
+    """Return what a traceback holds behind the last frame of this package: how we call a program explains nothing."""
+    frames = [number for number, line in enumerate(lines) if line.startswith(FRAME)]
+    ours = [number for number in frames if lines[number].startswith(f"{FRAME}{OWN_FOLDER}/")]
+    behind = [number for number in frames if ours and number > ours[-1]]
+    return lines[behind[0] :] if behind else lines
+
+
+def create_preflight_error(record: TrialRecord | None, search: Search, death: str | None) -> PromotuneError:
+    """Return the error; ``record``: the baseline's, ``death``: how its process died, where it did."""
+    failure = record.failure if record else None
+    if record is None or failure is None:
+        log = search.paths.folder / DRIVER_LOG
+        hint = _tell_file(search, "More may be in", "The last lines of the driver's log:", log)
+        if death is not None and death.startswith(NO_PROCESS):
+            places = find_crash_places(log) if has_written_stack(death.rpartition(": ")[2]) else []
+            return PreflightError(f"{display_path(places[0][0])}:{places[0][1]}" if places else None, death, hint)
+        how = f": {death}" if death else ""
+        if not search.rehearsal:
+            again = f"To begin again: {this_command()} resume {search.paths.cli_argument}"
+            hint = "\n  ".join(line for line in (hint, again) if line)
+        return PreflightError(None, f"{WORKER_DIED} before the pre-flight{how}", hint)
+    version = search.paths.version(record.version)
+    if failure.ours and failure.kind in (MetricError.__name__, NEVER_LOGGED):
+        return MetricError(search.space.place_of_entry("metric"), failure.message, failure.hint)
+    for kind in (MutationError, UnreadOptionError):
+        if failure.is_a(kind.__name__):
+            name, _, what = failure.message.partition(": ")
+            return kind(search.space.place_of_entry(f"constants.{name}"), what, failure.hint)
+    if failure.ours and failure.kind == ProgramError.__name__:
+        return ProgramError(None, failure.message, failure.hint)
+    if failure.ours and failure.kind in (WORKER_DIED, HUNG):
+        said = _tell_file(search, "All that the program printed:", "The program's last lines:", version.log)
+        hint = "\n  ".join(line for line in (failure.hint, said) if line)
+        if failure.kind == HUNG:
+            return PreflightError(None, f"the pre-flight hung: {failure.message}", hint)
+        how = f": {failure.message}" if failure.message else ""
+        return PreflightError(failure.place, f"{WORKER_DIED} in the pre-flight{how}", hint)
+    traceback = _tell_file(search, "The whole traceback:", "The last lines of the traceback:", version.error)
+    gpus = _suggest_other_gpus(record, search)
+    hint = "\n  ".join(line for line in (failure.code, failure.hint, gpus, traceback) if line)
+    what = f"the baseline failed in the pre-flight: {failure.kind}: {failure.message}"
+    return PreflightError(failure.place or search.program.name_of(search.program.path), what, hint)
