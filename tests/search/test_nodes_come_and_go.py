@@ -243,13 +243,21 @@ def test_what_no_node_can_ever_meet_is_refused_at_once_with_what_there_is(search
     assert list((tmp_path / "storage").iterdir()) == []
 
 
-def test_a_token_that_is_not_the_cluster_s_is_told(search, cluster):
-    driver = search(environment={"RAY_AUTH_TOKEN": "0" * 32}.items())
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ({"RAY_AUTH_TOKEN": "0" * 32}, ""),
+        ({"RAY_AUTH_MODE": "disabled"}, "The cluster asks for one: export RAY_AUTH_MODE=token. "),
+    ],
+    ids=["another's", "none"],
+)
+def test_a_token_that_is_not_the_cluster_s_is_told(search, cluster, given, hint):
+    driver = search(environment=given.items())
 
     assert driver.status == 2
     assert driver.out.read_text().endswith(
         f"--address: the cluster at {cluster.address} does not take this machine's token\n"
-        "  Put the cluster's token into RAY_AUTH_TOKEN, or into the file that RAY_AUTH_TOKEN_PATH names.\n"
+        f"  {hint}Put the cluster's token into RAY_AUTH_TOKEN, or into the file that RAY_AUTH_TOKEN_PATH names.\n"
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -158,6 +159,8 @@ def _connection_error(address: str, error: Exception) -> PromotuneError:
     chain = [str(each) for each in (error, error.__cause__, error.__context__) if each is not None]
     if any("AuthToken" in text or "authentication token" in text.casefold() for text in chain):
         hint = "Put the cluster's token into RAY_AUTH_TOKEN, or into the file that RAY_AUTH_TOKEN_PATH names."
+        if os.environ.get("RAY_AUTH_MODE") != "token":
+            hint = "The cluster asks for one: export RAY_AUTH_MODE=token. " + hint
         return OptionError("--address", f"the cluster at {address} does not take this machine's token", hint)
     lines = [line.strip() for line in chain[0].splitlines() if line.strip()] or [""]
     said = lines[-1] if lines[0].endswith(":") else lines[0]  # ray:// puts the server's traceback behind its own words
