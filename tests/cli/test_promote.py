@@ -96,6 +96,16 @@ def resolved(path):
     return resolve_constants(space, program)
 
 
+def test_promote_offers_of_a_text_what_the_source_knows(project):
+    known = 'KNOWN = {"sgd": 1, "lion": 2}[OPT]\nif ACT == "gelu" or ACT == "relu":\n    pass\n'
+    (project / "net.py").write_text(NET + known)
+
+    assert main(["promote", "net.py", "OPT", "ACT", "-o", "mine"]) == 0
+    written = (project / "mine.yaml").read_text()
+    assert "  OPT: {choice: [sgd, lion]}  # sgd (net.py:4): all that the source names\n" in written
+    assert "  ACT: {choice: [gelu, relu]}  # relu (net.py:5): all that the source names\n" in written
+
+
 def test_promote_when_names_are_given_then_writes_a_line_for_each_with_its_value_and_place(project, capfd):
     names = ["LR", "OPT", "ACT", "CFG['batch_size']", "CFG['name']", "WIDTH", "Adam.weight_decay"]
 

@@ -20,6 +20,7 @@ from tune.paths import atomic_write
 from tune.promotion.configs.monitored import find_metric_of_program
 from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown, is_whole
+from tune.promotion.find.text_options import find_text_options
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
 from tune.promotion.metric.metric import Metric, mode_of
@@ -149,11 +150,16 @@ def build_lines(request: PromoteRequest) -> Iterator[TemplateLine]:
             remark = f"{value} ({held.where}): {suggestion.remark}"
             yield TemplateLine(key=name, dimension=None, held=None, is_whole=is_whole(value), remark=remark)
             continue
+        receivers = receiving_parameters(held, flows)
         choices = held.choices if isinstance(held, Option) else ()
+        called = [name, telling_name(name, held), *(parameter for _, parameter in receivers)]
+        texts = find_text_options(request.program, called, value) if isinstance(value, str) else ()
         suggestion = (
             Suggestion(Choice(options=choices), "all that its parser takes")
             if len(choices) > 1
-            else suggest_range(telling_name(name, held), value, receiving_parameters(held, flows))
+            else Suggestion(Choice(options=texts), "all that the source names")
+            if texts
+            else suggest_range(telling_name(name, held), value, receivers)
         )
         dead = f"{NEVER_READ}; " if is_never_read(held) else ""
         remark = f"{format_inline_yaml(value)} ({held.where}): {dead}{suggestion.remark}"
