@@ -106,3 +106,9 @@ def test_an_error_of_teardown_does_not_stand_before_the_program_s_own(tmp_path, 
         exec(f"try:\n    raise first\nexcept ValueError as error:\n    {raises}", {"first": first})
 
     assert as_failure(caught.value).reason == reason
+
+
+def test_colors_of_a_message_are_left_out(tmp_path):
+    error, create = raise_in("raise ValueError('\\x1b[1mnot\\x1b[0m a \\x1b[31;1mcheckpoint\\x1b[0m')", tmp_path)
+
+    assert create(error).message == "not a checkpoint"

@@ -104,6 +104,8 @@ CUDA_HINTS = {
 """What to do, by what an error says."""
 TRACKERS = ("mlflow", "wandb", "comet_ml", "trackio")
 """Packages that send what a program logs to a server."""
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
+"""What sets the color of a terminal's text: messages of `torch.load` hold some."""
 MOST_CHARACTERS = 2000
 """Of a message, as data: whoever looks through it, or shows it, is not to do so for minutes."""
 
@@ -192,6 +194,7 @@ def _format_error(error: BaseException) -> str:
         text = str(error)
     except Exception:
         return ""
+    text = COLOR.sub("", text)
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
 
 
