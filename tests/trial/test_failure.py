@@ -7,7 +7,7 @@ import pytest
 from tune.promotion.execute import Executor
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
-from tune.trial.describe_exception import create_failure
+from tune.trial.describe_exception import create_failure, format_traceback
 
 SYSTEM = """
 import pytorch_lightning as pl
@@ -112,3 +112,14 @@ def test_colors_of_a_message_are_left_out(tmp_path):
     error, create = raise_in("raise ValueError('\\x1b[1mnot\\x1b[0m a \\x1b[31;1mcheckpoint\\x1b[0m')", tmp_path)
 
     assert create(error).message == "not a checkpoint"
+
+
+def test_a_recursion_of_a_hundred_thousand_calls_is_written_as_its_innermost_frames(tmp_path):
+    text = (
+        "import sys\nsys.setrecursionlimit(10**5)\ndef f(n):\n    return f(n + 1)\n"
+        "try:\n    f(0)\nfinally:\n    sys.setrecursionlimit(1000)\n"
+    )
+    error, create = raise_in(text, tmp_path)
+
+    assert create(error).place == "p.py:4"
+    assert "[Previous line repeated 997 more times]" in format_traceback(error)

@@ -79,7 +79,7 @@ def _raised_in(trace: TracebackType | None) -> str:
 
 def _find_last_place(trace: TracebackType | None) -> str | None:
     """Return the innermost line that is neither ours nor the standard library's."""
-    frames = [each for each in traceback.extract_tb(trace) if not each.filename.startswith("<")]
+    frames = [each for each in traceback.extract_tb(trace, limit=-MOST_FRAMES) if not each.filename.startswith("<")]
     frames = [each for each in frames if not is_ours(Path(each.filename))] or frames
     return f"{display_path(Path(frames[-1].filename))}:{frames[-1].lineno}" if frames else None
 
@@ -106,6 +106,8 @@ TRACKERS = ("mlflow", "wandb", "comet_ml", "trackio")
 """Packages that send what a program logs to a server."""
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 """What sets the color of a terminal's text: messages of `torch.load` hold some."""
+MOST_FRAMES = 1000
+"""Of a traceback: a program that allows a million has its text written in minutes."""
 MOST_CHARACTERS = 2000
 """Of a message, as data: whoever looks through it, or shows it, is not to do so for minutes."""
 
@@ -121,8 +123,10 @@ class ChildFailure(Exception):  # noqa: N818 - it carries the failure of another
 
 
 def format_traceback(error: BaseException) -> str:
-    """Return the traceback as text."""
-    return error.trace if isinstance(error, ChildFailure) else "".join(traceback.format_exception(error))
+    """Return the traceback as text; of an endless recursion the innermost frames."""
+    if isinstance(error, ChildFailure):
+        return error.trace
+    return "".join(traceback.format_exception(error, limit=-MOST_FRAMES))
 
 
 def print_uncaught(error: BaseException) -> None:
