@@ -166,6 +166,16 @@ def test_resume_begins_it(left, place, begun, capfd, monkeypatch, tmp_path):
     assert [folder.name for folder in begun] == ["exp"]
 
 
+@pytest.mark.parametrize("place", ["folder"], indirect=True)
+def test_resume_names_the_experiments_own_space_where_its_program_no_longer_fits(place, begun, capfd, tmp_path):
+    storage = place(_space)
+    (tmp_path / "project" / "program.py").write_text(PROGRAM.replace("LR", "RATE") + "MAX_EPOCHS = 3\n")
+
+    assert main(["resume", "exp", "--storage", storage]) == 2
+    assert capfd.readouterr().err.startswith("../storage/exp/space.yaml:5: 'LR' is not a constant")
+    assert begun == []
+
+
 @pair_with_places([_lock, _half_a_space])
 def test_resume_without_a_space_says_how_it_begins(left, place, begun, capfd):
     storage = place(left)

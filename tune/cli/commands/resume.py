@@ -2,8 +2,6 @@
 
 import argparse
 import itertools
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tune.cli.arguments import Arguments, add_profile, add_settings
-from tune.cli.parser import Parser, describe_command, import_command, storage_of
+from tune.cli.parser import Parser, describe_command, storage_of
 from tune.cli.search_end import explain_fault, show_finished, show_stopped
 from tune.cli.steer.answers import show_answer
 from tune.cli.terminal.confirmation_lines import show_confirming_runs
@@ -77,7 +75,7 @@ def run(given: argparse.Namespace) -> int:
         if not answer.is_missing:
             return show_answer(answer, as_json=False)
     if has_no_trial(paths) and (paths.space.is_file() or given.space is not None):
-        return _begin_search(given, paths)
+        return _begin_search(given, paths, began)
     check_begun(paths)
     check_links(paths)
     edited = None if given.space is None else read_space(find_space(given.space), program_is_here=False)
@@ -93,19 +91,21 @@ def run(given: argparse.Namespace) -> int:
             return show_stopped(screen, paths)
 
 
-def _begin_search(given: argparse.Namespace, paths: ExperimentPaths) -> int:
+def _begin_search(given: argparse.Namespace, paths: ExperimentPaths, began: float | None) -> int:
     """Begin a search that was ended before its first trial, with the space that it was to search."""
+    from tune.cli.run_plan import run_plan
+    from tune.search.search_plan import prepare_search
+
+    arguments = Arguments.from_namespace(given)
+    arguments = replace(arguments, given={name: text.removeprefix("+") for name, text in arguments.given.items()})
     with lock_experiment(paths):  # else it begins just now
-        space = paths.space if given.space is None else find_space(given.space)
-        read_space(space, program_is_here=False)  # what is wrong with it is told of this file, not of a copy
-    with tempfile.TemporaryDirectory() as folder:
-        copy = str(shutil.copy(space, folder))  # the experiment's own is removed
-        words = ["--space", copy, "--name", paths.name, "--storage", str(paths.folder.parent)]
-        for name, text in Arguments.from_namespace(given).given.items():
-            words += [f"--{name.replace('_', '-')}", text.removeprefix("+")]
-        words += [*(["--quiet"] if given.quiet else []), *(["--no-report"] if given.no_report else [])]
-        command = import_command("search")
-        return command.run(command.parser().parse_words(words))
+        space = read_space(paths.space if given.space is None else find_space(given.space))
+    space = replace(space, settings=arguments.apply_settings(space.settings))
+    screen = Screen(quiet=given.quiet)
+    first = argparse.Namespace(known=None, fast_dev_run=False, no_report=given.no_report)
+    with arguments.choose_backend(screen.print_line) as machine:
+        plan = prepare_search(space, machine, paths.folder.parent, paths.name)
+        return run_plan(plan, first, screen, began)
 
 
 def _resume_experiment(
