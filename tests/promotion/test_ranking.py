@@ -496,6 +496,7 @@ OTHER_NUMBERS = {
     "an axis": "def mean(x, dim=0, dims=(0, 1)): print(x, dim, dims)\nmean(3)\n",
     "outputs": "class Net(nn.Module):\n    def __init__(self, n_out=7, out_dim=9): nn.Linear(3, n_out); nn.Linear(3, out_dim)\nNet()\n",
     "the last layer of a class": "class Net(nn.Module):\n    def __init__(self, x):\n        self.a = nn.Linear(x, x)\n        self.b = nn.Linear(x, 10)\nNet(os)\n",
+    "the last layer of a class, computed of numbers": "class Decoder(nn.Module):\n    def __init__(self, x):\n        self.a = nn.Linear(x, x)\n        self.b = nn.Linear(x, 28 * 28)\nDecoder(os)\n",
     "the size of an image": "class Net(nn.Module):\n    def __init__(self, width=32, height=32): self.x = torch.zeros(width, height)\nNet()\n",
     "a learning rate that a scheduler sets": "optim.SGD([], lr=0)\n",
     "a name of a key": "key_mapping = {'loss_function': 'loss'}\nprint(key_mapping['loss_function'])\n",

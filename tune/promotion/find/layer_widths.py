@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tune.promotion.find.literals import Unknown, evaluate_literal
 from tune.promotion.find.project import Project
 
 OUTPUTS = frozenset({"out_features", "out_channels", "hidden_size", "embedding_dim", "d_model"})
@@ -61,13 +62,13 @@ def _find_fitting_input(output: WidthLiteral, group: Sequence[WidthLiteral]) -> 
 
 
 def find_last_width(node: ast.ClassDef) -> ast.expr | None:
-    """Return the width of the output of the last linear layer in a class, where it is a literal; None elsewhere."""
+    """Return the output width of a class's last linear layer, of literals such as ``10`` or ``28 * 28``; else None."""
     calls = [each for each in ast.walk(node) if isinstance(each, ast.Call) and _is_linear(each.func)]
     last = max(calls, key=lambda call: (call.lineno, call.col_offset), default=None)
     if last is None:
         return None
     widths = [*last.args[1:2], *(keyword.value for keyword in last.keywords if keyword.arg == "out_features")]
-    return next((width for width in widths if isinstance(width, ast.Constant)), None)
+    return next((width for width in widths if not isinstance(evaluate_literal(width), Unknown)), None)
 
 
 def _is_linear(function: ast.expr) -> bool:
