@@ -79,6 +79,14 @@ STARTED_SEVERAL_TIMES = {
             "  Start it once, without prterun. `--workers-per-trial N` gives a trial several processes."
         ),
     ),
+    "a TrainJob": (
+        {"PET_NODE_RANK": "1", "PET_NNODES": "2", "PET_NPROC_PER_NODE": "auto", "PET_MASTER_PORT": "29400"},
+        (
+            "a TrainJob or PyTorchJob starts this command 2 times, and each would search on its own, got PET_NNODES=2\n"
+            "  Start it once, in a job of one node; where nothing starts it on the other nodes, unset PET_NODE_RANK "
+            "and RANK. `--workers-per-trial N` gives a trial several processes."
+        ),
+    ),
     "torchrun": (
         {"RANK": "0", "WORLD_SIZE": "8"},
         (
@@ -95,6 +103,8 @@ STARTED_ONCE = {
     "a shell of srun --ntasks=4 --pty": {**SRUN, "SLURM_PTY_PORT": "34889"},
     "a shell of srun --mpi=pmi2 --pty": {**SRUN, "SLURM_PTY_PORT": "34889", "PMI_RANK": "0", "PMI_SIZE": "4"},
     "torchrun with one process": {"RANK": "0", "WORLD_SIZE": "1"},
+    "a TrainJob of one node": {"PET_NODE_RANK": "0", "PET_NNODES": "1", "PET_NPROC_PER_NODE": "1"},
+    "torchrun in an elastic PyTorchJob": {"PET_NNODES": "1:3", "RANK": "0", "WORLD_SIZE": "1"},
     "a size without a rank": {"WORLD_SIZE": "8"},
     "horovodrun with one process": {"HOROVOD_RANK": "0", "HOROVOD_SIZE": "1"},
     "the only one of PALS on the first node": {"PALS_RANKID": "0", "PALS_LOCAL_SIZE": "1"},

@@ -41,6 +41,7 @@ def four_gpus(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
     monkeypatch.setattr("tune.cluster.resources.read_cpu_quota", lambda: None)
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
 
 
 VISIBLE = {
@@ -248,6 +249,27 @@ def test_where_a_process_is_tied_to_no_cores_all_are_its_own(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 6)
 
     assert plan_resources(Settings(), None).n_cores == 6
+
+
+JOBS = {  # what SLURM says to a job that sees eight cores; how many of them are its own
+    "four of the node's cores, to which nothing ties it": ({"SLURM_CPUS_ON_NODE": "4"}, 4),
+    "a batch script with four tasks, which has the cores of all": (
+        {"SLURM_CPUS_ON_NODE": "8", "SLURM_CPUS_PER_TASK": "2", "SLURM_NTASKS": "4"},
+        8,
+    ),
+    "a step that is tied to one task's part of the job's cores": ({"SLURM_CPUS_ON_NODE": "16"}, 8),
+    "salloc, whose command runs where it was typed": ({"SLURM_JOB_CPUS_PER_NODE": "4", "SLURM_CPUS_PER_TASK": "4"}, 8),
+    "nothing that is a number": ({"SLURM_CPUS_ON_NODE": "4(x2)"}, 8),
+    "none": ({"SLURM_CPUS_ON_NODE": "0"}, 1),
+}
+
+
+@pytest.mark.parametrize(("variables", "n_cores"), JOBS.values(), ids=JOBS)
+def test_in_a_job_of_slurm_no_more_cores_are_used_than_it_has_on_the_node(monkeypatch, variables, n_cores):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    assert plan_resources(Settings(), None).n_cores == n_cores
 
 
 UNLISTED = [

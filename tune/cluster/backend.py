@@ -31,11 +31,17 @@ LAUNCHERS = {
     "mpiexec (PALS)": ("PALS_RANKID", "PALS_LOCAL_SIZE", "without mpiexec"),
     "prterun": ("PMIX_RANK", "", "without prterun"),
     "horovodrun": ("HOROVOD_RANK", "HOROVOD_SIZE", "without horovodrun"),
+    "a TrainJob or PyTorchJob": (
+        "PET_NODE_RANK",
+        "PET_NNODES",
+        "in a job of one node; where nothing starts it on the other nodes, unset PET_NODE_RANK and RANK",
+    ),
     "torchrun": ("RANK", "WORLD_SIZE", "without torchrun; where nothing like it starts it, unset RANK and WORLD_SIZE"),
 }
 """What starts a command several times: the variables that number its processes and count them; how to start it once.
 
-Those of batch systems come first: they set the variables of an MPI, too.
+Those of batch systems come first: they set the variables of an MPI, too. Kubeflow's jobs set those that torchrun reads,
+and a PyTorchJob also those that torchrun sets.
 """
 WITHOUT_SIZE = ("mpiexec (PALS)", "prterun")
 """Do not count all processes: PALS those of a node, PMIx none. A rank above 0 tells that it is not the only one."""
