@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune.errors import SpaceError
-from tune.promotion.space_checks import baseline_doubts, check_feasible
+from tune.promotion.space_checks import baseline_doubts, check_feasible, metric_doubts
 from tune.space.constraints import read_requirement
 from tune.space.space_file import read_space, write_space
 
@@ -191,3 +191,11 @@ def test_a_baseline_that_does_not_meet_them_is_a_warning(space):
             "trial 0 runs them, and the sampler never draws them"
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("metric", "is_doubted"),
+    [("train_loss", True), ("Loss/Train", True), ("val_loss", False), ("loss", False), ("train/val_acc", False)],
+)
+def test_a_metric_of_training_is_doubted(metric, is_doubted):
+    assert [f"{metric} is a metric of training" in told for told in metric_doubts(metric)] == [True] * is_doubted

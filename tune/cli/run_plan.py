@@ -19,7 +19,7 @@ from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.promotion.program_checks import core_shortage_warnings, program_warnings
 from tune.promotion.resolve import constant_warnings, hardcoded_values
-from tune.promotion.space_checks import baseline_doubts, space_warnings
+from tune.promotion.space_checks import baseline_doubts, metric_doubts, space_warnings
 from tune.search.search_plan import SearchPlan, count_trials
 from tune.space.settings import Settings
 from tune.space.space import Script
@@ -66,7 +66,8 @@ def run_plan(
     told = program_warnings(plan.program, is_script=is_script, seed_is_chosen=settings.seed != Settings().seed)
     crowded = core_shortage_warnings(plan.workers, plan.resources.cpus_per_trial)
     costs = [told for word, told in CHECKPOINTS_COST.items() if word == settings.checkpoints]
-    warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *unmet, *told, *crowded, *costs]
+    doubts = (*metric_doubts(plan.space.metric), *unmet)
+    warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *doubts, *told, *crowded, *costs]
     for warning in warnings:
         screen.print_prose(f"warning: {warning}", style="yellow")
     if drafted is not None and drafted.is_asked:

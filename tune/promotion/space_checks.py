@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Protocol, TypeGuard
 
 from tune.errors import SpaceError
+from tune.promotion.metric.metric import is_of_training
 from tune.space.conditions import draw_config, only_active
 from tune.space.constraints import Requirement
 from tune.space.dimensions import (
@@ -152,6 +153,14 @@ def allowed_options(space: Space, options: Mapping[str, Value], known: Mapping[s
     active = only_active({**known, **options}, space.conditions)
     values = {name: value for name, value in active.items() if name in options}
     return values if all(each.is_met({**known, **values}) for each in space.requirements) else None
+
+
+def metric_doubts(metric: str) -> tuple[str, ...]:
+    """Return a warning about a metric whose name says that it is logged in training alone."""
+    if not is_of_training(metric):
+        return ()
+    what = f"{metric} is a metric of training, by its name: a search by it chooses what fits the training data best"
+    return (f"{what}; `metric` may name one of validation",)
 
 
 def baseline_doubts(requirements: Sequence[Requirement], hardcoded: Mapping[str, Value]) -> tuple[str, ...]:
