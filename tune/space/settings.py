@@ -26,7 +26,6 @@ CHECKPOINTS = (AUTO, "epoch", "best", "none")
 
 RACE_SHARE = 0.2
 """The share of a time budget that the race of a confirmation takes at most: more costs more than it finds."""
-
 CONFIRM_SHARE = 0.5
 """The share of a time budget that a confirmation takes from the search at most, the runs of its verdict too."""
 
