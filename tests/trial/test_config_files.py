@@ -7,6 +7,7 @@ import pytest
 from tests.searched import Worker
 from tests.trial.test_config_libraries import NET, searched  # noqa: F401 - a fixture
 from tune.errors import ApplyError, ConstantError
+from tune.promotion.configs import read_files
 from tune.promotion.configs.config_file import ConfigPlace, rewrite_config
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option import OptionParser
@@ -247,6 +248,20 @@ def test_a_config_file_is_found_by_its_path(tmp_path, monkeypatch, path, where):
     (option,) = find_options(find_program(tmp_path / "lib" / "train.py"))
 
     assert (option.name, option.value, option.where) == ("lr=", 0.5, "lib/conf/c.yaml:1")
+
+
+def test_a_text_that_stands_many_times_is_looked_up_once(tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "c.yaml").write_text("lr: 0.5\n")
+    (tmp_path / "train.py").write_text('cfg = load("conf", "c", ".yaml")\n' * 5)
+    monkeypatch.chdir(tmp_path)
+    looked_up = []
+    before = read_files._find_named_file
+    monkeypatch.setattr(read_files, "_find_named_file", lambda *given: looked_up.append(given[0]) or before(*given))
+
+    assert read_files.read_config_files(find_program(tmp_path / "train.py")) == (tmp_path / "conf" / "c.yaml",)
+    assert sorted(looked_up) == sorted(set(looked_up))
 
 
 def test_what_the_program_writes_is_no_config_file(tmp_path, monkeypatch):

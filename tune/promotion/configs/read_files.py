@@ -38,14 +38,17 @@ def read_config_files(program: Program, args: Sequence[str] = ()) -> tuple[Path,
     """Return the config files that the program names, those of ``args`` first; absolute, below the program's root."""
     if not args and not any(_names_suffix(source.raw) for source in program.sources.values()):
         return ()
-    named = [(word.rpartition("=")[2], program.path) for word in args]
-    named += [(text, source.path) for source in program.sources.values() for text in _find_texts(source.tree)]
-    suffixes = [text for text, _ in named if text in SUFFIXES]  # of a name that the program puts together
-    folders = [text for text, beside in named if _is_folder(text, beside, program)]
+    texts = [(word.rpartition("=")[2], program.path) for word in args]
+    texts += [(text, source.path) for source in program.sources.values() for text in _find_texts(source.tree)]
+    named = list(dict.fromkeys(texts))  # a large project says most of its texts many times
+    above = {beside: _folders_above(beside, program) for _, beside in named}
+    suffixes = dict.fromkeys(text for text, _ in named if text in SUFFIXES)  # of a name that the program puts together
+    folders = dict.fromkeys(text for text, beside in named if _is_folder(text, above[beside]))
     stems = [(f"{text}{suffix}", beside) for suffix in suffixes for text, beside in named if STEM.fullmatch(text)]
     whole = [(text, beside) for text, beside in (*named, *stems) if text.endswith(SUFFIXES) and text not in SUFFIXES]
     below = [(str(PurePath(folder, text)), beside) for text, beside in whole for folder in folders]
-    found = (_find_named_file(text, beside, program) for text, beside in (*whole, *below))
+    places = {beside: (Path.cwd(), *folders_above) for beside, folders_above in above.items()}
+    found = (_find_named_file(text, places[beside], program) for text, beside in (*whole, *below))
     of_hydra = set(program_configs(program))
     return tuple(dict.fromkeys(path for path in found if path is not None and path not in of_hydra))
 
@@ -55,12 +58,17 @@ def _names_suffix(raw: bytes) -> bool:
     return any(suffix.encode() in raw for suffix in SUFFIXES)
 
 
-def _is_folder(text: str, beside: Path, program: Program) -> bool:
+def _folders_above(beside: Path, program: Program) -> tuple[Path, ...]:
+    """Return the folders between a source and the root, both included."""
+    folders = (beside.parent, *beside.parent.parents)
+    return tuple(folder for folder in folders if folder.is_relative_to(program.root))
+
+
+def _is_folder(text: str, above: Sequence[Path]) -> bool:
     """Tell whether a text may be the folder of config files: one between the source and the root holds it."""
     if not FOLDER.fullmatch(text) or set(PurePath(text).parts) <= {".", ".."}:
         return False
-    above = (beside.parent, *beside.parent.parents)
-    return any((folder / text).is_dir() for folder in above if folder.is_relative_to(program.root))
+    return any((folder / text).is_dir() for folder in above)
 
 
 def values_of_config_files(program: Program, args: Sequence[str] = ()) -> dict[str, tuple[ConfigPlace, Value]]:
@@ -138,20 +146,17 @@ def _written_names(node: ast.AST) -> Iterator[ast.expr]:
                 yield name
 
 
-def _find_named_file(text: str, beside: Path, program: Program) -> Path | None:
-    """Return the file that a text names, from the working directory or a folder between the source and the root."""
-    is_config = PurePath(text).suffix in SUFFIXES and PurePath(text).name != OF_TOOLS
-    if "\n" in text or "\0" in text or not is_config:
+def _find_named_file(text: str, places: Sequence[Path], program: Program) -> Path | None:
+    """Return the file that a text names, from one of the folders: the working directory, and those above its source."""
+    named = PurePath(text)
+    if "\n" in text or "\0" in text or named.suffix not in SUFFIXES or named.name == OF_TOOLS:
         return None
-    folders = [beside.parent, *beside.parent.parents]
-    folders = [folder for folder in folders if folder.is_relative_to(program.root)]
-    paths = [Path(os.path.normpath(folder / text)) for folder in (Path.cwd(), *folders)]
-    parts = PurePath(text).parts[1:] if PurePath(text).is_absolute() else ()
-    paths += [program.root.joinpath(*parts[n:]) for n in range(len(parts))]  # in a copy of the project
-    for path in paths:
-        try:
-            if path.is_relative_to(program.root) and path.is_file() and path.stat().st_size <= MOST_BYTES:
-                return path if program.is_project_file(path) else None
-        except OSError:
-            continue
+    if named.is_absolute():
+        parts = named.parts[1:]
+        paths = [os.path.normpath(text), *(str(program.root.joinpath(*parts[n:])) for n in range(len(parts)))]  # a copy
+    else:
+        paths = [os.path.normpath(f"{folder}/{text}") for folder in places]
+    for path in map(Path, filter(os.path.isfile, paths)):
+        if path.is_relative_to(program.root) and path.stat().st_size <= MOST_BYTES:
+            return path if program.is_project_file(path) else None
     return None
