@@ -98,6 +98,17 @@ def test_every_end_is_in_the_journal(ledger, reopened):
     assert fourth == 3
 
 
+def test_epochs_without_a_value_were_trained_too(ledger):
+    book = ledger()
+    book.ask_baseline()
+    for epoch, value in ((2, 0.1), (4, 0.3)):  # check_val_every_n_epoch=2
+        book.write_epochs(0, [EpochReport(epoch, value)])
+
+    trial = book.complete_trial(0)
+
+    assert (trial.best_epoch, trial.n_epochs, trial.formatted_length) == (4, 4, "  4 epochs")
+
+
 def test_what_is_open_at_the_end_is_left_waiting_with_its_curve(ledger, reopened):
     book = ledger()
     book.ask_baseline()

@@ -183,14 +183,14 @@ class TrialResult:
 
     @property
     def formatted_length(self) -> str:
-        """How many epochs or fits were reported, of constant width up to 999."""
+        """How many epochs or fits it has, of constant width up to 999."""
         unit = "epoch" if self.n_fits is None else "fit"
         return f"{self.n_epochs:>3} {unit}{'s' if self.n_epochs != 1 else ' '}"
 
     @property
     def n_epochs(self) -> int:
-        """Epochs that were reported."""
-        return len(self.curve)
+        """Epochs until the last value, those without one among them; of a mean over fits the fits."""
+        return max(self.curve, default=0)
 
 
 def describe_hand(trial: TrialResult) -> str:

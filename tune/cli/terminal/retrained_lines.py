@@ -60,7 +60,8 @@ def _as_trial_result(run: RetrainRun, found: RetrainedVersion, mode: Mode) -> Tr
 
 def describe_origin(found: RetrainedVersion, epoch: int | None) -> str:
     """Return where a run's score comes from."""
-    return f"as the mean of {found.n_fits} fits" if found.n_fits else f"in epoch {epoch} of {len(found.curve)}"
+    last = max(found.curve, default=0)
+    return f"as the mean of {found.n_fits} fits" if found.n_fits else f"in epoch {epoch} of {last}"
 
 
 def _format_run(found: RetrainedVersion, mode: Mode) -> str:
