@@ -16,7 +16,8 @@ from tests.documentation import BLOCKS, PAGES, ROOT, blocks_marked, quoted, rows
 from tests.recorded import searched
 from tune import api
 from tune.cli import main
-from tune.cli.parser import COMMANDS, SEARCH, SEARCH_PROGRAM, import_command, split_command
+from tune.cli.command_parsers import build_parser
+from tune.cli.parser import COMMANDS, SEARCH, SEARCH_PROGRAM, split_command
 from tune.experiment.open import open_experiment
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.promotion.find_constants import find_constant, find_constants
@@ -57,7 +58,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def options_of(name):
-    return set(import_command(name).parser().option_spellings)
+    return set(build_parser(name).option_spellings)
 
 
 def words_of(command):
@@ -366,7 +367,7 @@ def test_the_space_file_that_ships_when_compared_with_the_pages_then_stands_ther
 @pytest.mark.parametrize("argv", list(map(list, dict.fromkeys(map(tuple, LINES)))), ids=" ".join)
 def test_a_command_when_it_stands_in_a_page_then_it_is_understood(argv):
     name, words = split_command(argv)
-    given = import_command(name).parser().parse_words(words)
+    given = build_parser(name).parse_words(words)
     targets = {
         SEARCH: "space",
         "constants": "program",

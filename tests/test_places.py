@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tune import Experiment, load
-from tune.cli.parser import COMMANDS, import_command, storage_of
+from tune.cli.command_parsers import build_parser
+from tune.cli.parser import COMMANDS, storage_of
 from tune.errors import ExperimentError, OptionError, PromotuneError
 from tune.paths import ExperimentPaths, display_path
 from tune.storage_url import KNOWN, default_storage, is_url, local_folder_of, url_of
@@ -134,11 +135,9 @@ def test_an_error_about_the_variable_names_the_variable(monkeypatch):
     assert str(error.value) == "PROMOTUNE_STORAGE: the URL names no bucket, got 's3://'\n  Write s3://bucket/folder."
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in COMMANDS if "--storage" in import_command(name).parser().option_spellings]
-)
+@pytest.mark.parametrize("name", [name for name in COMMANDS if "--storage" in build_parser(name).option_spellings])
 def test_the_help_of_a_command_with_a_storage_names_the_variable(name):
-    assert "PROMOTUNE_STORAGE" in import_command(name).parser().format_help()
+    assert "PROMOTUNE_STORAGE" in build_parser(name).format_help()
 
 
 def test_the_python_api_takes_the_variable_too(tmp_path, monkeypatch):

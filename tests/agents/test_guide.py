@@ -6,7 +6,8 @@ import shlex
 from tests.documentation import PAGES, ROOT, rows
 from tune.agents.guide import GUIDE
 from tune.cli import main
-from tune.cli.parser import import_command, split_command
+from tune.cli.command_parsers import build_parser
+from tune.cli.parser import split_command
 
 
 def test_it_is_printed_as_the_documentation_shows_it_and_is_short(capfd):
@@ -24,7 +25,7 @@ def test_each_command_that_it_names_is_understood():
     assert len(words) > 10
     for each in words:
         name, rest = split_command(each)
-        import_command(name).parser().parse_words(rest)
+        build_parser(name).parse_words(rest)
 
 
 def test_the_table_of_tools_has_those_of_the_server_in_their_order():

@@ -1,13 +1,14 @@
 """Settings may be given on the command line, and win there."""
 
 from tune.cli.arguments import Arguments
-from tune.cli.parser import import_command, split_command
+from tune.cli.command_parsers import build_parser
+from tune.cli.parser import split_command
 from tune.space.settings import Settings
 
 
 def parse(argv):
     name, words = split_command(argv)
-    return import_command(name).parser().parse_words(words)
+    return build_parser(name).parse_words(words)
 
 
 def test_an_option_wins_over_the_space_file():

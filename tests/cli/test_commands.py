@@ -9,7 +9,8 @@ import pytest
 
 from tune import cli
 from tune.cli import main
-from tune.cli.parser import COMMANDS, import_command
+from tune.cli.command_parsers import build_parser
+from tune.cli.parser import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,7 +90,7 @@ def test_the_commands_are_these_and_no_others():
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_command_takes_these_options_and_no_others(name):
-    assert set(import_command(name).parser().option_spellings) == OPTIONS[name]
+    assert set(build_parser(name).option_spellings) == OPTIONS[name]
 
 
 @pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
@@ -175,7 +176,7 @@ def test_a_process_of_ours_looks_for_no_cycles_and_ends_with_the_commands_status
 
 
 def test_the_list_of_commands_fits_a_terminal_of_80_columns():
-    listed = import_command("search").parser().format_help().partition("commands (")[2].splitlines()[1:]
+    listed = build_parser("search").format_help().partition("commands (")[2].splitlines()[1:]
 
     assert len(listed) == len(COMMANDS)
     assert [line for line in listed if len(line) >= 80] == []

@@ -8,8 +8,9 @@ import pytest
 
 from tests.projects import write_program
 from tune.cli import main
+from tune.cli.command_parsers import build_parser
 from tune.cli.commands import completion
-from tune.cli.parser import COMMANDS, import_command
+from tune.cli.parser import COMMANDS
 from tune.search.steering import change_settings
 
 pytest.importorskip("shtab")
@@ -148,7 +149,7 @@ def test_a_line_is_completed_with_what_may_stand_there(line, complete, folder, s
 def test_every_command_and_option_is_completed(folder, script):
     assert in_bash(script, "promotune ") >= set(COMMANDS)
     for name in COMMANDS:
-        wanted = {option for option in import_command(name).parser().option_spellings if option != "--trainer.ARGUMENT"}
+        wanted = {option for option in build_parser(name).option_spellings if option != "--trainer.ARGUMENT"}
         assert in_bash(script, f"promotune {name} -") >= wanted
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from tests.projects import write_program
 from tune.cli import main
-from tune.cli.parser import import_command, split_command
+from tune.cli.command_parsers import build_parser
+from tune.cli.parser import split_command
 from tune.errors import OptionError
 from tune.paths import ExperimentPaths
 from tune.promotion.options.required_words import find_required_words
@@ -88,7 +89,7 @@ def test_words_lead_to_the_command_that_they_mean(line, command):
 
 def test_the_values_of_options_are_no_names_of_constants():
     words = "net.py LR --metric val/acc --args --fast --trainer.max_epochs 3 --lr=1..2 --name other BATCH_SIZE -g 0 1"
-    given = import_command("search_program").parser().parse_words(words.split())
+    given = build_parser("search_program").parse_words(words.split())
     assert given.names == ["LR", "--lr=1..2", "BATCH_SIZE"]
     assert (given.metric, given.args, given.trainer) == ("val/acc", "--fast", {"max_epochs": "3"})
     assert (given.name, given.gpu) == ("other", [0, 1])
@@ -222,7 +223,7 @@ def test_an_option_with_one_dash_is_named_as_the_program_has_it(folder):
     short = "import argparse\nmake = argparse.ArgumentParser()\nmake.add_argument('-lr', '-l', default=0.1)\n"
     write_program(folder, "short", short)
 
-    given = import_command("search_program").parser().parse_words(["short.py", "-lr=1e-4..1", "--yes", "-l", "-q"])
+    given = build_parser("search_program").parse_words(["short.py", "-lr=1e-4..1", "--yes", "-l", "-q"])
 
     assert (given.names, given.yes, given.quiet) == (["-lr=1e-4..1", "-l"], True, True)
 
@@ -431,7 +432,7 @@ TRAINER_WORDS = {
 def test_an_argument_of_the_trainer_that_a_lightning_cli_takes_can_be_named(folder, words, names, trainer):
     write_program(folder, "cli", CLI_PROGRAM)
 
-    given = import_command("search_program").parser().parse_words(words)
+    given = build_parser("search_program").parse_words(words)
 
     assert (given.names, given.trainer) == (names, trainer)
 
@@ -441,4 +442,4 @@ def test_an_argument_of_the_trainer_that_a_lightning_cli_takes_can_be_named(fold
 )
 def test_an_argument_of_the_trainer_without_a_value_is_refused_where_the_program_has_no_such_option(folder, rest):
     with pytest.raises(OptionError, match=r"--trainer\.max_epochs needs a value"):
-        import_command("search_program").parser().parse_words(["net.py", "LR", "--trainer.max_epochs", *rest])
+        build_parser("search_program").parse_words(["net.py", "LR", "--trainer.max_epochs", *rest])

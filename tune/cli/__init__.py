@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from tune.cli.command_parsers import build_parser
 from tune.cli.parser import import_command, split_command
 from tune.cli.terminal.streams import ensure_streams, print_error
 from tune.errors import EXIT_INTERRUPTED, EXIT_USER, PromotuneError
@@ -53,15 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     ensure_streams()
     try:
         name, words = split_command(sys.argv[1:] if argv is None else argv)
-        command = import_command(name)
         if sorted(words) == VERBOSE_VERSION:
             return show_versions()
-        given = command.parser().parse_words(words)
+        given = build_parser(name).parse_words(words)
         for word in words:
             check_utf8(word, None)
         with contextlib.suppress(FileNotFoundError):
             check_utf8(str(Path.cwd()), "the working directory")
-        return _check_output(command.run(given))
+        return _check_output(import_command(name).run(given))
     except PromotuneError as error:
         print_error(f"{error}\n")
         return error.exit_status

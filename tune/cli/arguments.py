@@ -3,12 +3,14 @@
 import argparse
 import contextlib
 import re
+import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tune.cli.parser import Parser, add_quiet, add_storage
 from tune.errors import OptionError, SpaceError
+from tune.invocation import join_words
 from tune.space.library_args import parse_trainer_value
 from tune.space.range_words import BETWEEN, COMMA
 from tune.space.settings import SETTINGS, Settings, set_to
@@ -98,7 +100,7 @@ def add_settings(parser: Parser, names: Collection[str] = SETTINGS, **helps: str
         add_trainer(parser)
 
 
-def add_trainer(parser: SearchParser) -> None:
+def add_trainer(parser: Parser) -> None:
     """Show that any argument of the Trainer may be given."""
     parser.add_argument(
         "--trainer.ARGUMENT",
@@ -145,3 +147,16 @@ def split_trainer_words(
 def add_profile(parser: Parser) -> None:
     """Add `--profile`."""
     parser.add_argument("--profile", action="store_true", help="say at the end where each worker's time went")
+
+
+def join_program(program: str, args: str | None) -> str:
+    """Return a program, and what it is given on its command line, as words of ours."""
+    return join_words([program] if args is None else [program, "--args", args])
+
+
+def parse_args_option(given: argparse.Namespace) -> tuple[str, ...]:
+    """Return the words of ``--args``; raise OptionError where a quote is not closed."""
+    try:
+        return tuple(shlex.split(given.args or ""))
+    except ValueError as error:
+        raise OptionError(None, f"--args: {error}, got {given.args!r}", "Close the quote.") from error

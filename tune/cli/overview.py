@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.cells import cell_len, set_cell_size
 
 from tune.cli.commands.constants import Promising, choose_names, find_promising
-from tune.cli.parser import Parser, storage_of
+from tune.cli.parser import storage_of
 from tune.cli.terminal.summary import Screen, format_value
 from tune.errors import PromotuneError
 from tune.invocation import join_words, this_command
@@ -40,11 +40,6 @@ class Told:
     """The most promising first."""
     error: str | None = None
     """Why it cannot be read."""
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    return Parser(description="Say what is in this folder, and what to type next.")
 
 
 def run(given: argparse.Namespace) -> int:

@@ -155,11 +155,8 @@ def describe_command(name: str) -> str:
 class Command(Protocol):
     """What the module of a command holds."""
 
-    def parser(self) -> Parser:
-        """Return what it takes on the command line."""
-
     def run(self, given: argparse.Namespace) -> int:
-        """Run it with what its parser read; return the exit status."""
+        """Run it with what its parser read (`tune.cli.command_parsers`); return the exit status."""
 
 
 def import_command(name: str) -> Command:

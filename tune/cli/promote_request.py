@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tune.cli.name_words import check_ranges, check_trains, parse_args_option
+from tune.cli.arguments import parse_args_option
+from tune.cli.name_words import check_ranges, check_trains
 from tune.errors import ConstantError, OptionError
 from tune.promotion.constant import Constant
 from tune.promotion.find_constants import check_known, check_together, find_all, find_constant

@@ -4,7 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.parser import storage_of
 from tune.cli.terminal.summary import Screen, format_value, warn_of_doubts
 from tune.errors import ApplyError, OptionError
 from tune.experiment.open import StoredExperiment, open_experiment
@@ -19,18 +19,6 @@ from tune.results.write_back import ConstantUpdate, OptionUpdate, WriteBack, not
 from tune.storage.driver_sync import upload_if_remote
 
 STYLES = {"+": "green", "-": "red", "@": "cyan"}
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = Parser("apply", description=describe_command("apply"))
-    parser.add_argument("experiment", help="its name, or its folder")
-    parser.add_argument("--trial", type=int, metavar="N", help="write this trial's values; default: the best trial's")
-    parser.add_argument("--write", action="store_true", help="write the files; without it, only the diff is shown")
-    what = "round floats to N significant digits; default: as they were trained"
-    parser.add_argument("--digits", type=int, metavar="N", help=what)
-    add_storage(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

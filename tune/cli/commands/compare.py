@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.parser import storage_of
 from tune.cli.terminal.summary import Screen, warn_of_doubts
 from tune.cli.terminal.trials_table import format_constant, format_score
 from tune.experiment.open import open_experiment
@@ -14,15 +14,6 @@ from tune.storage_url import absolute_path
 HEIGHT, WIDTH = 12, 60  # of the chart, in characters
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SEVERAL = "*"  # more than one experiment
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = Parser("compare", description=describe_command("compare"))
-    parser.add_argument("experiments", metavar="EXPERIMENT", nargs="+", help="their names, or their folders")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write a report of it too: one HTML file")
-    add_storage(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

@@ -8,14 +8,13 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from tune.cli.parser import COMMANDS, SEARCH_PROGRAM, Parser, describe_command, import_command
+from tune.cli.command_parsers import build_parser
+from tune.cli.parser import COMMANDS, SEARCH_PROGRAM
 from tune.cli.terminal.summary import Screen
 from tune.experiment.proposals import OTHERS
 from tune.invocation import SCRIPT
 from tune.space.library_args import OURS, trainer_args
 from tune.space.search_methods import SAMPLERS, SCHEDULERS
-
-SHELLS = ("bash", "zsh", "fish")
 
 EXPERIMENTS = {
     "bash": "_promotune_experiments_of",
@@ -203,20 +202,6 @@ complete -c promotune -n '_shtab_promotune_using; and test $_shtab_promotune_npo
 """
 
 
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = Parser("completion", description=describe_command("completion"), epilog=HOW, formatter_class=_Plain)
-    parser.add_argument("shell", choices=SHELLS, help="the shell that loads the script")
-    return parser
-
-
-_Plain = argparse.RawDescriptionHelpFormatter
-HOW = """\
-bash:  echo 'eval "$(promotune completion bash)"' >>~/.bashrc
-zsh:   echo 'eval "$(promotune completion zsh)"' >>~/.zshrc      (behind compinit)
-fish:  promotune completion fish >~/.config/fish/completions/promotune.fish"""
-
-
 def run(given: argparse.Namespace) -> int:
     """Print the script."""
     Screen().print_bytes(script(given.shell).encode())
@@ -224,7 +209,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def script(shell: str) -> str:
-    """Return the script of one of SHELLS."""
+    """Return the script of bash, zsh or fish."""
     import shtab  # here: no other command needs it
 
     preamble, end = {"bash": (BASH, BASH_END), "zsh": (ZSH, ""), "fish": (FISH, FISH_END)}[shell]
@@ -238,10 +223,10 @@ def _whole_parser(*, with_names: bool) -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(SCRIPT, description="Search what a PyTorch Lightning program hardcodes.")
     commands = root.add_subparsers()
     for name, what in COMMANDS.items():
-        taken = import_command(name).parser()
+        taken = build_parser(name)
         child = commands.add_parser(name, help=what, description=what)
         _copy(taken.actions, child)
-    search = import_command(SEARCH_PROGRAM).parser()
+    search = build_parser(SEARCH_PROGRAM)
     _copy([each for each in search.actions if each.option_strings], root)
     space: Any = root.add_argument("--space", metavar="FILE", help="search the space of this file")
     space.complete = SPACES

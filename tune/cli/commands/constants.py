@@ -9,8 +9,7 @@ from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
 
-from tune.cli.name_words import join_args_option, join_program, parse_args_option
-from tune.cli.parser import Parser, describe_command
+from tune.cli.arguments import join_program, parse_args_option
 from tune.cli.terminal.streams import LONGEST_CELL, make_printable_line
 from tune.cli.terminal.summary import Screen
 from tune.errors import relative_if_shorter
@@ -99,25 +98,6 @@ class Listing:
             if rank is not None
         ]
         return [*(every[number] for *_, number in sorted(first)), *(held for rank, held in ranked if rank is None)]
-
-
-class ConstantsParser(Parser):
-    """Takes what follows ``--args`` as its value, even where that begins with a dash."""
-
-    def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
-        """Return what the words say."""
-        return super().parse_words(join_args_option(words))
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = ConstantsParser("constants", description=describe_command("constants"))
-    parser.add_argument("program", help="a Python file; the modules of its project that it imports are read too")
-    parser.add_argument("--all", action="store_true", help="list what is less promising, too")
-    parser.add_argument("--refused", action="store_true", help="list the names that cannot be searched, and why")
-    parser.add_argument("--args", metavar="WORDS", help="what the program is given, quoted: --args '--config big.yaml'")
-    parser.add_argument("--json", action="store_true", help="everything, for machines: docs/reference/json.md")
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

@@ -7,18 +7,10 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.parser import storage_of
 from tune.cli.terminal.summary import Screen, tool_command
 from tune.experiment.lock import dashboard_of
 from tune.gc_control import collector_resumed
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = Parser("dashboards", description=describe_command("dashboards"))
-    parser.add_argument("experiment", help="its name, or its folder")
-    add_storage(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

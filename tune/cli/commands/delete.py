@@ -5,24 +5,12 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.parser import storage_of
 from tune.cli.terminal.summary import Screen
 from tune.errors import OptionError
 from tune.experiment.lock import lock_experiment
 from tune.paths import ExperimentPaths, display_path
 from tune.results.experiments import delete_stored_folder, experiment_to_delete, versions_to_delete
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = Parser("delete", description=describe_command("delete"))
-    parser.add_argument("experiment", help="its name")
-    parser.add_argument(
-        "versions", metavar="VERSION", nargs="*", help="its name or number; none: the experiment as a whole"
-    )
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    add_storage(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

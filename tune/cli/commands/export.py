@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.parser import storage_of
 from tune.cli.terminal.summary import Screen, format_trial_count, warn_of_doubts
 from tune.errors import OptionError
 from tune.experiment.open import StoredExperiment
@@ -13,19 +13,6 @@ from tune.storage_url import absolute_path
 
 TARGETS = ("wandb", "mlflow", "csv", "parquet")
 TABLES = frozenset({"csv", "parquet"})
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = Parser("export", description=describe_command("export"))
-    parser.add_argument("experiment", help="its name, or its folder")
-    parser.add_argument("--to", required=True, choices=TARGETS, help="where to: a tracker, or tables of that format")
-    where = "folder of tables, or of W&B's files; the URI of an MLflow server or database"
-    parser.add_argument("-o", "--output", metavar="PLACE", help=where)
-    what = "W&B's project or MLflow's experiment; default: $WANDB_PROJECT, else the experiment's name"
-    parser.add_argument("--project", metavar="NAME", help=what)
-    add_storage(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

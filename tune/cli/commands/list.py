@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.parser import storage_of
 from tune.cli.terminal.console import GAP, TableColumn, cut_middle, describe_left_out, measure_table
 from tune.cli.terminal.summary import Screen
 from tune.experiment.lock import is_running
@@ -21,14 +21,6 @@ UNITS_S = (("day", "d", 86400), ("hour", "h", 3600), ("minute", "min", 60))
 
 MOST_NAMED = 5
 """Searches of a project that are all named."""
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = Parser("list", description=describe_command("list"))
-    parser.add_argument("--json", action="store_true", help="everything, for machines")
-    add_storage(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

@@ -8,10 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tune.cli.arguments import add_trainer
 from tune.cli.metric_run import run_for_metric
-from tune.cli.name_words import NAMES_HELP, NamesParser
-from tune.cli.parser import Parser, describe_command
 from tune.cli.promote_request import Held, PromoteRequest, build_request
 from tune.cli.terminal.summary import Screen
 from tune.errors import OptionError, UserError, relative_if_shorter
@@ -42,28 +39,6 @@ NEVER_READ = "nothing in the program reads it"
 
 LONGEST_NAME = 24
 """Characters of the file's name, which becomes the experiment's, and is typed; of longer names the program's stands."""
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = NamesParser("promote", description=describe_command("promote"))
-    parser.add_argument("program", help="a Python file")
-    parser.add_argument("names", metavar="NAME", nargs="*", help=NAMES_HELP)
-    parser.add_argument("-o", "--output", metavar="FILE", help=f"default: {FOLDER}/NAME_NAME.yaml beside the program")
-    parser.add_argument("--force", action="store_true", help="replace the file if it is there")
-    add_program_options(parser)
-    add_trainer(parser)
-    return parser
-
-
-def add_program_options(parser: Parser) -> None:
-    """Let the user say what the source does not tell: how the program is run, and by what it is judged."""
-    shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--script", action="store_true", help="the program trains by itself; default: by its source")
-    shape.add_argument("--system", action="store_true", help="the search builds the Trainer")
-    parser.add_argument("--args", metavar="WORDS", help="what a script is given, quoted: --args '--data DIR --fast'")
-    parser.add_argument("--metric", help="a name given to self.log; default: what the program monitors, or logs")
-    parser.add_argument("--mode", choices=("min", "max"), help="whether less or more of the metric is better")
 
 
 def run(given: argparse.Namespace) -> int:

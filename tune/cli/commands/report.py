@@ -2,20 +2,11 @@
 
 import argparse
 
-from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.parser import storage_of
 from tune.cli.terminal.summary import Screen, warn_of_doubts
 from tune.paths import display_path
 from tune.storage.driver_sync import upload_if_remote
 from tune.storage_url import absolute_path
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = Parser("report", description=describe_command("report"))
-    parser.add_argument("experiment", help="its name, or its folder")
-    parser.add_argument("-o", "--output", metavar="FILE", help="default: report.html in the experiment's folder")
-    add_storage(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 
-from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.parser import storage_of
 from tune.cli.terminal.console import STYLES
 from tune.cli.terminal.summary import (
     INACTIVE,
@@ -18,7 +18,7 @@ from tune.cli.terminal.summary import (
     show_hints,
     warn_of_doubts,
 )
-from tune.cli.terminal.trials_table import SCORE, format_constant, format_score, show_trials, sorted_trials
+from tune.cli.terminal.trials_table import format_constant, format_score, show_trials, sorted_trials
 from tune.experiment.lock import is_running
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.preflight_failure import MEND, describe_preflight_failure, find_preflight_failure
@@ -28,18 +28,6 @@ from tune.results.confirm.confirmation import describe_confirmation, read_confir
 from tune.results.confirm.seed_noise import describe_gain_in_noise
 from tune.results.failure_groups import group_failures
 from tune.results.hints import find_hints_of
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = Parser("results", description=describe_command("results"))
-    parser.add_argument("experiment", nargs="+", help="its name, or its folder; several are shown side by side")
-    parser.add_argument("--sort", metavar="COLUMN", default=SCORE, help="score (the best first), number, state, ...")
-    shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help="everything, for machines")
-    shape.add_argument("--csv", action="store_true", help="a row for each trial, for machines")
-    add_storage(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

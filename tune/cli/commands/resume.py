@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tune.cli.arguments import Arguments, add_profile, add_settings
-from tune.cli.parser import Parser, describe_command, storage_of
+from tune.cli.arguments import Arguments
+from tune.cli.parser import storage_of
 from tune.cli.search_end import explain_fault, show_finished, show_stopped
 from tune.cli.steer.answers import show_answer
 from tune.cli.terminal.confirmation_lines import show_confirming_runs
@@ -38,7 +38,7 @@ from tune.promotion.snapshot import Snapshot, check_root
 from tune.promotion.space_checks import check_feasible, space_warnings
 from tune.search.search_plan import count_trials
 from tune.space.edit import describe_changes, edited_space
-from tune.space.settings import AUTO, MAY_CHANGE, Settings
+from tune.space.settings import AUTO, Settings
 from tune.space.space import Space
 from tune.space.space_file import find_space, read_space
 from tune.storage_url import url_of
@@ -48,19 +48,6 @@ if TYPE_CHECKING:
 
 LOCAL_ANSWER_S = 5.0
 """A driver of this machine looks for requests four times a second; whoever retrains, or deletes, does not."""
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = Parser("resume", description=describe_command("resume"))
-    parser.add_argument("experiment", help="its name, or its folder")
-    parser.add_argument("--space", metavar="FILE", help="go on with this edited space; trials that fit it are kept")
-    told = "go on from checkpoints that hold more than plain data; whoever wrote them can run code here"
-    parser.add_argument("--trust-checkpoints", action="store_true", help=told)
-    add_settings(parser, MAY_CHANGE, trials="how many in all; +20: 20 more")
-    parser.add_argument("--no-report", action="store_true", help="write no report.html at the end")
-    add_profile(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

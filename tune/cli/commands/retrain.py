@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from tune.cli.arguments import Arguments, SearchParser, add_settings
-from tune.cli.parser import describe_command, storage_of
+from tune.cli.arguments import Arguments
+from tune.cli.parser import storage_of
 from tune.cli.terminal.confirmation_lines import format_statistics, shorten_version, show_verdict_number
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.retrained_lines import RetrainedLines, describe_origin, list_columns, list_means, show_held_out
@@ -43,27 +43,6 @@ from tune.trial.disk_space import translate_disk_full
 FOUND = {"gain": "green", "loss": "red"}
 """A verdict's style; yellow where it is neither."""
 DIM = "dim"
-
-
-def parser() -> SearchParser:
-    """Return what it takes on the command line."""
-    parser = SearchParser("retrain", description=describe_command("retrain"))
-    parser.add_argument("experiment", help="its name, or its folder")
-    parser.add_argument("--trial", type=int, metavar="N", help="train this trial again; default: the best one")
-    parser.add_argument(
-        "--top", type=int, metavar="K", help="train the K best trials again, each against the hardcoded values"
-    )
-    parser.add_argument(
-        "--seeds", type=int, metavar="S", help="train it and the hardcoded values with S fresh seeds, and compare them"
-    )
-    parser.add_argument(
-        "--seed", dest="own_seed", type=int, metavar="N", help="train with this seed instead of the trial's own"
-    )
-    parser.add_argument(
-        "--current-source", action="store_true", help="train the source as it is now, not as it was searched"
-    )
-    add_settings(parser, ())
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

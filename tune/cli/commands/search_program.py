@@ -8,13 +8,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tune.cli.arguments import Arguments, add_profile, add_settings
-from tune.cli.commands.constants import choose_names, find_promising
-from tune.cli.commands.promote import add_program_options, build_lines, find_metric_of
-from tune.cli.commands.search import add_search_options
+from tune.cli.arguments import Arguments
+from tune.cli.command_parsers import build_parser
+from tune.cli.commands.promote import build_lines, find_metric_of
 from tune.cli.metric_run import is_found_by_a_run
-from tune.cli.name_words import NAMES_HELP, NamesParser, join_program, parse_args_option
-from tune.cli.parser import SPACE, Parser, both_given_error, storage_of
+from tune.cli.parser import SEARCH_PROGRAM, SPACE, both_given_error, storage_of
 from tune.cli.promote_request import PromoteRequest, build_request
 from tune.cli.run_plan import Drafted, run_plan
 from tune.cli.terminal.summary import Screen
@@ -35,53 +33,6 @@ from tune.space.template import TemplateLine
 
 Missing = tuple[str, str]
 """What the search has to be told, and the words that tell it."""
-
-
-class ProgramParser(NamesParser):
-    """Takes the options of a search, and those of `promote` that say what the program is."""
-
-    def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
-        """Return what the words say, and the words themselves as ``words``."""
-        found = super().parse_words(words)
-        found.words = list(words)
-        return found
-
-    def _no_names(self, given: argparse.Namespace) -> OptionError:
-        names = choose_names(find_promising(find_program(Path(given.program)), parse_args_option(given)))
-        command = this_command() if given.args is None else f"{this_command()} constants"
-        hint = f"`{command} {join_program(given.program, given.args)}` lists its constants."
-        if names:
-            words = [given.program, *names, *([] if given.args is None else ["--args", given.args])]
-            hint = f"Write `{this_command()} {join_words(words)}`. {hint}"
-        return OptionError(None, "a search varies constants of the program, and none was named", hint)
-
-
-RANGES = """\
-ranges:
-  LR                    suggested from the name and the value, as by `promote`
-  LR=1e-4..1e-1         from one end to the other, on the scale that fits the name
-  BATCH_SIZE=16,32,64   one of these
-  DROPOUT=0.1           suggested around this value
-"""
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = ProgramParser(
-        "PROGRAM",
-        usage=f"{this_command()} PROGRAM NAME[=RANGE]... [options]",
-        description="Search some constants of a program, without a space file.",
-        epilog=RANGES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("program", metavar="PROGRAM", help="a Python file")
-    parser.add_argument("names", metavar="NAME", nargs="*", help=NAMES_HELP)
-    parser.add_argument("--yes", action="store_true", help="do not ask whether to go on")
-    add_program_options(parser)
-    add_settings(parser)
-    add_search_options(parser)
-    add_profile(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:
@@ -126,7 +77,7 @@ def run(given: argparse.Namespace) -> int:
 def _check_options(given: argparse.Namespace, program: Program) -> None:
     """Raise OptionError at an option that neither this command nor the program has, where ours was meant."""
     theirs = {name for option in find_options(program) for name in option.names}
-    ours = [text for text in parser().option_spellings if text.startswith("--")]
+    ours = [text for text in build_parser(SEARCH_PROGRAM).option_spellings if text.startswith("--")]
     for word in given.names:
         name = word.partition("=")[0]
         if name == SPACE and name not in theirs:

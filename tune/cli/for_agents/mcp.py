@@ -3,15 +3,7 @@
 import argparse
 from importlib.util import find_spec
 
-from tune.cli.parser import Parser, add_storage, describe_command
 from tune.errors import OptionError
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = Parser("mcp", description=describe_command("mcp"))
-    add_storage(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

@@ -1,30 +1,8 @@
 """How the driver's answers are shown."""
 
-import argparse
-from collections.abc import Sequence
-
-from tune.cli.parser import Parser, add_storage
 from tune.cli.terminal.summary import Screen
 from tune.errors import ExperimentError
 from tune.experiment.requests import RequestAnswer
-
-
-class SteerParser(Parser):
-    """Takes options between the words that name an experiment and what is asked of it."""
-
-    def _parse_known(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-        return self.parse_known_intermixed_args(words)
-
-
-def add_target(parser: Parser) -> None:
-    """Let a command know which experiment is meant."""
-    parser.add_argument("experiment", help="its name, or its folder")
-
-
-def add_answer_options(parser: Parser) -> None:
-    """Let a command print its answer for machines; add where experiments lie."""
-    parser.add_argument("--json", action="store_true", help="the answer as one object, for machines")
-    add_storage(parser)
 
 
 def show_answer(answer: RequestAnswer, *, as_json: bool) -> int:

@@ -2,22 +2,12 @@
 
 import argparse
 
-from tune.cli.parser import Parser, describe_command, storage_of
-from tune.cli.steer.answers import SteerParser, add_answer_options, add_target, show_answer
+from tune.cli.parser import storage_of
+from tune.cli.steer.answers import show_answer
 from tune.errors import OptionError
 from tune.experiment.open import find_experiment
 from tune.experiment.steer import ask_running
 from tune.paths import ExperimentPaths
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = SteerParser("set", description=describe_command("set"))
-    add_target(parser)
-    told = "trials=40, trials=+20, concurrency=4, time_budget=2h"
-    parser.add_argument("settings", nargs="+", metavar="NAME=VALUE", help=told)
-    add_answer_options(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

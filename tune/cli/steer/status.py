@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.parser import storage_of
 from tune.cli.terminal.summary import Screen, format_value
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH
 from tune.experiment.proposal_note import SearchPause
@@ -22,16 +22,6 @@ EXIT_STATUSES: Mapping[Outcome, int] = {
     "interrupted": EXIT_INTERRUPTED,
     "failed": EXIT_SEARCH,
 }
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = Parser("status", description=describe_command("status"))
-    parser.add_argument("experiment", help="its name, or its folder")
-    parser.add_argument("--json", action="store_true", help="one object, for machines")
-    parser.add_argument("--follow", action="store_true", help="a JSON line for each event, until the search ends")
-    add_storage(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:

@@ -2,25 +2,12 @@
 
 import argparse
 
-from tune.cli.parser import Parser, describe_command, storage_of
-from tune.cli.steer.answers import SteerParser, add_answer_options, add_target, show_answer
+from tune.cli.parser import storage_of
+from tune.cli.steer.answers import show_answer
 from tune.errors import OptionError
 from tune.experiment.open import find_experiment
 from tune.experiment.steer import stop_trials
 from tune.paths import ExperimentPaths
-
-
-def parser() -> Parser:
-    """Return what it takes on the command line."""
-    parser = SteerParser("stop", description=describe_command("stop"))
-    add_target(parser)
-    told = "numbers of trials; none: the whole search, as Ctrl-C does"
-    parser.add_argument("trials", nargs="*", type=int, metavar="TRIAL", help=told)
-    finish = "let no further trial begin, and those that run train to their end"
-    parser.add_argument("--finish", action="store_true", help=finish)
-    parser.add_argument("--why", metavar="TEXT", default="", help="the reason, which is recorded with the trial")
-    add_answer_options(parser)
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:
