@@ -227,7 +227,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "name", "message"), REFUSED)
-def test_what_promotion_could_not_put_in_force_is_refused_with_its_reason(program_of, text, name, message):
+def test_what_promotion_could_not_put_in_force_is_refused_with_its_reason(
+    program_of, monkeypatch, tmp_path, text, name, message
+):
+    monkeypatch.chdir(tmp_path)
     assert refused(program_of(text), name) == f"{WHERE}: {message}"
 
 

@@ -2,6 +2,7 @@ import pytest
 
 from tune.errors import ConstantError
 from tune.promotion.find.literals import Unknown
+from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.options.declared_options import find_option, find_options
 from tune.promotion.options.required_words import find_required_words
 
@@ -68,7 +69,8 @@ def test_an_option_is_found_with_its_default(program_of, text, name, value):
         ),
     ],
 )
-def test_an_option_that_is_not_there_is_refused(program_of, text, name, message):
+def test_an_option_that_is_not_there_is_refused(program_of, monkeypatch, tmp_path, text, name, message):
+    monkeypatch.chdir(tmp_path)
     program = program_of(text)
     with pytest.raises(ConstantError) as caught:
         find_option(name, program, find_options(program), "x.yaml:3")
@@ -148,3 +150,18 @@ def test_options_of_a_parser_that_never_runs_are_none(program_of, text, names):
 
     assert [option.name for option in find_options(program)] == names
     assert [word.name for word in find_required_words(program)] == names
+
+
+def test_a_name_of_what_a_config_file_holds_is_answered_with_its_option_and_a_command_that_runs(
+    program_of, monkeypatch, tmp_path
+):
+    config = "optimizer:\n  class_path: torch.optim.Adam\n  init_args: {lr: 0.001}\n"
+    program = program_of(CLI + "LightningCLI(Lit, Data)", {"c.yaml": config}, main="train/main.py")
+    monkeypatch.chdir(tmp_path)
+    args = ("fit", "--config", "c.yaml")
+
+    with pytest.raises(ConstantError) as caught:
+        find_constant("Adam.lr", program, find_constants(program), "", args)
+
+    listing = "`promotune constants train/main.py --args 'fit --config c.yaml'` lists them all."
+    assert str(caught.value).partition("\n")[2] == f"  Did you mean '--model.lr' or 'optimizer.init_args.lr='?  {listing}"

@@ -11,7 +11,7 @@ from tune.invocation import join_words, this_command
 from tune.promotion.find_constants import find_all
 from tune.promotion.find_programs import find_programs
 from tune.promotion.options.declared_options import SIMILAR, find_options
-from tune.promotion.program import Program, find_program
+from tune.promotion.program import Program, find_program, suggest_listing
 from tune.promotion.program_kind import defines_settings_alone
 from tune.space.dimensions import canonical_name
 from tune.space.range_words import split_range
@@ -61,17 +61,16 @@ def check_ranges(names: Sequence[str], program: Program, args: Sequence[str]) ->
         if name == word or word in options:
             continue
         if not (name.startswith("-") or canonical_name(name) in constants):
-            _check_spelling(name, program, [*constants, *(each.rstrip("=") for each in options)])
+            _check_spelling(name, program, args, [*constants, *(each.rstrip("=") for each in options)])
             continue
         hint = f"Write {name}=LOW..HIGH, or {name} alone for a suggested range."
         marks = f"{word}\n  {' ' * len(word)}^\n  {hint}"
         raise OptionError(name, "a range is missing behind the equals sign", marks)
 
 
-def _check_spelling(name: str, program: Program, known: Sequence[str]) -> None:
+def _check_spelling(name: str, program: Program, args: Sequence[str], known: Sequence[str]) -> None:
     """Raise ConstantError at a ``name=`` that is nearly a known one; others may be taken, which no source names."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=SIMILAR)
     if near:
-        listing = f"`{this_command()} constants {program.source.name}` lists them all."
         what = f"{name!r} is not a constant of {program.source.name}"
-        raise ConstantError(None, what, f"Did you mean {near[0]!r}?  {listing}")
+        raise ConstantError(None, what, f"Did you mean {near[0]!r}?  {suggest_listing(program, args)}")

@@ -130,16 +130,16 @@ def _resolve_names(names: Sequence[str], program: Program, shape: Shape) -> dict
     args = shape.args if isinstance(shape, Script) else ()
     options = find_options(program, args)
     in_files = [option for option in options if option.parser is OptionParser.FILE]
-    check_known([name for name in names if not _is_option(name)], program, constants)
+    check_known([name for name in names if not _is_option(name)], program, constants, args)
     held: dict[str, Held] = {}
     for name in names:
         found: Held
         if _is_option(name) and (isinstance(shape, Script) or any(name in option.names for option in in_files)):
-            found = find_option(name, program, options, "")
+            found = find_option(name, program, options, "", args)
             value = value_in_force(found, program, args)
             found = found if value == found.value else replace(found, value=value, place="args")
         else:
-            found = find_constant(name, program, constants, "")
+            found = find_constant(name, program, constants, "", args)
         twin = next((key for key, other in held.items() if other == found), None)
         if twin is not None:
             raise ConstantError(

@@ -12,7 +12,6 @@ from functools import lru_cache
 
 from tune.errors import ConstantError, did_you_mean
 from tune.gc_control import collector_paused, deep_recursion
-from tune.invocation import this_command
 from tune.promotion.constant import Constant, ConstantScan, Site, UnnamedLiteral, UnsupportedConstant
 from tune.promotion.find.arguments import find_arguments, find_calls
 from tune.promotion.find.containers import find_fields
@@ -24,7 +23,7 @@ from tune.promotion.find.value_flow import add_holders, find_value_flows
 from tune.promotion.find.variables import COMPUTED_FROM, find_attributes, find_variables
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.outside_modules import check_not_outside
-from tune.promotion.program import Program
+from tune.promotion.program import Program, suggest_listing
 from tune.space.dimensions import canonical_name
 
 MOST_MEANT = 3
@@ -43,8 +42,13 @@ def find_all(program: Program) -> ConstantScan:
         return _scan_project(project)
 
 
-def find_constant(name: str, program: Program, constants: tuple[Constant, ...], where: str) -> Constant:
-    """Return the one constant that ``name`` leads to; raise ConstantError, which starts with ``where``."""
+def find_constant(
+    name: str, program: Program, constants: tuple[Constant, ...], where: str, args: Sequence[str] = ()
+) -> Constant:
+    """Return the one constant that ``name`` leads to; raise ConstantError, which starts with ``where``.
+
+    ``args``: the command line of the program, whose config files hold options that the error may name.
+    """
     match _find_candidates(name, program, constants):
         case [Constant() as constant]:
             return constant
@@ -54,14 +58,14 @@ def find_constant(name: str, program: Program, constants: tuple[Constant, ...], 
             _refuse_nameless(name, canonical_name(name), find_all(program), where)
             check_not_outside(name, program, where)
             what = f"{name!r} is not a constant of {program.source.name}"
-            raise ConstantError(where, what, _build_hint([name], constants, program))
+            raise ConstantError(where, what, _build_hint([name], constants, program, args))
         case several:
             ways = ", ".join(_describe_candidate(each, several) for each in several)
             what = f"{name!r} is the name of {len(several)} constants"
             raise ConstantError(where, what, f"Write the one you mean: {ways}.")
 
 
-def check_known(names: Iterable[str], program: Program, constants: tuple[Constant, ...]) -> None:
+def check_known(names: Iterable[str], program: Program, constants: tuple[Constant, ...], args: Sequence[str]) -> None:
     """Raise one ConstantError for all names that lead nowhere: who writes ``lr`` writes ``batch_size`` too."""
     unknown = [name for name in names if not _find_candidates(name, program, constants)]
     for name in unknown:
@@ -69,7 +73,7 @@ def check_known(names: Iterable[str], program: Program, constants: tuple[Constan
         check_not_outside(name, program, "")
     if len(unknown) > 1:
         what = f"{', '.join(map(repr, unknown))} are no constants of {program.source.name}"
-        raise ConstantError(None, what, _build_hint(unknown, constants, program))
+        raise ConstantError(None, what, _build_hint(unknown, constants, program, args))
 
 
 def _find_candidates(
@@ -217,18 +221,18 @@ def _hint_of_refusal(refusal: UnsupportedConstant, constants: tuple[Constant, ..
     return f"{COMPUTED_FROM}: {', '.join(names[each] for each in made_of)}."
 
 
-def _build_hint(unknown: Sequence[str], constants: tuple[Constant, ...], program: Program) -> str:
-    listing = f"`{this_command()} constants {program.source.name}` lists them all."
-    meant = [" or ".join(near) for name in unknown if (near := _find_meant(name, constants, program))]
+def _build_hint(unknown: Sequence[str], constants: tuple[Constant, ...], program: Program, args: Sequence[str]) -> str:
+    listing = suggest_listing(program, args)
+    meant = [" or ".join(near) for name in unknown if (near := _find_meant(name, constants, program, args))]
     return f"Did you mean {', '.join(meant)}?  {listing}" if meant else listing
 
 
-def _find_meant(name: str, constants: tuple[Constant, ...], program: Program) -> list[str]:
+def _find_meant(name: str, constants: tuple[Constant, ...], program: Program, args: Sequence[str]) -> list[str]:
     """Return what a name that leads nowhere may mean: ``Adam.lr`` or ``--model.lr`` for ``lr``; else what is near.
 
     A constant is described by its value and place. Where options fit, the constants may be what takes their values.
     """
-    options = {option.name: repr(option.name) for option in find_options(program)}
+    options = {option.name: repr(option.name) for option in find_options(program, args)}
     shortest = shortest_names(program)
     held = {way: _describe_near(shortest[each], each, program) for each in constants for way in each.names}
     known = {**held, **options}

@@ -3,14 +3,16 @@
 import ast
 import io
 import os
+import shlex
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tune.errors import ProgramError, did_you_mean
+from tune.errors import ProgramError, did_you_mean, relative_if_shorter
 from tune.gc_control import collector_paused
+from tune.invocation import join_words, this_command
 from tune.paths import display_path
 from tune.promotion.configs.named_modules import find_named_modules
 from tune.promotion.project_folders import (
@@ -177,6 +179,12 @@ def find_program(path: Path) -> Program:
         raise ProgramError(None, f"a program is a .py file, got {path}", "Give the path of a Python file.")
     path = path.resolve()
     return Program(path, find_root(path))
+
+
+def suggest_listing(program: Program, args: Sequence[str] = ()) -> str:
+    """Return the hint with the command that lists all a program holds; ``args``: what the program is given."""
+    given = ["--args", shlex.join(args)] if args else []
+    return f"`{this_command()} constants {join_words([relative_if_shorter(program.path), *given])}` lists them all."
 
 
 def find_module(dotted: str, folder: Path) -> Path | None:

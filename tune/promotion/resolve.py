@@ -56,7 +56,9 @@ def resolve_constants(space: Space, program: Program) -> tuple[PromotedConstant,
     found: list[PromotedConstant] = []
     for key, dimension in space.dimensions.items():
         where = space.place_of_entry(f"constants.{key}")
-        constant = _find_option_in_force(key, space, program, where) or find_constant(key, program, constants, where)
+        constant = _find_option_in_force(key, space, program, where) or find_constant(
+            key, program, constants, where, space.args
+        )
         for other in found:
             if set(other.constant.names) & set(constant.names) and other.constant.where == constant.where:
                 what = f"{key}: {other.key!r} ({other.where}) is the same constant, {constant.where}"
@@ -108,7 +110,8 @@ def _find_option_in_force(key: str, space: Space, program: Program, where: str) 
             f"{key!r} is an option, and a system has no command line",
             "Write `script:` in the place of `system:`.",
         )
-    return option_in_force(find_option(key, program, options, where), program, space.args, space.place_of_entry("args"))
+    option = find_option(key, program, options, where, space.args)
+    return option_in_force(option, program, space.args, space.place_of_entry("args"))
 
 
 def _check_can_be_given(key: str, option: Option, dimension: Dimension, where: str) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tune.errors import ConstantError, did_you_mean
-from tune.invocation import this_command
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import mentions_key, values_of_config_files
 from tune.promotion.constant import Site, Span
@@ -19,7 +18,7 @@ from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_reads import is_dest_read, is_parameter_read, may_be_executed
 from tune.promotion.options.parser_defaults import ChangedDefaults, changed_defaults
-from tune.promotion.program import Program
+from tune.promotion.program import Program, suggest_listing
 from tune.space.dimensions import Value
 
 CLASSES = ("--model.", "--data.")
@@ -54,7 +53,9 @@ def _with_changed_default(option: Option, changed: ChangedDefaults) -> Option:
     return option if value is option.value else replace(option, value=value, default=None)
 
 
-def find_option(name: str, program: Program, options: tuple[Option, ...], where: str) -> Option:
+def find_option(
+    name: str, program: Program, options: tuple[Option, ...], where: str, args: Sequence[str] = ()
+) -> Option:
     """Return the option called ``--lr`` or ``optimizer.lr=``; raise ConstantError, which starts with ``where``.
 
     A ``key=`` is taken at its word where the program reads such words, since their names stand in no source.
@@ -69,7 +70,7 @@ def find_option(name: str, program: Program, options: tuple[Option, ...], where:
             return _build_undeclared(name, program, OptionParser.HYDRA if "hydra" in packages else OptionParser.WORDS)
         case _ if name.startswith("--") and _has_lightning_cli(program) and not _is_misspelt(name, options):
             return _build_undeclared(name, program, OptionParser.LIGHTNING_CLI)
-    listing = f"`{this_command()} constants {program.source.name}` lists them all."
+    listing = suggest_listing(program, args)
     near = did_you_mean(name, [way for option in options for way in option.names])
     hint = listing if near is None else f"Did you mean {near!r}?  {listing}"
     raise ConstantError(where, f"{name!r} is not an option of {program.source.name}", hint)
