@@ -164,4 +164,6 @@ def test_a_name_of_what_a_config_file_holds_is_answered_with_its_option_and_a_co
         find_constant("Adam.lr", program, find_constants(program), "", args)
 
     listing = "`promotune constants train/main.py --args 'fit --config c.yaml'` lists them all."
-    assert str(caught.value).partition("\n")[2] == f"  Did you mean '--model.lr' or 'optimizer.init_args.lr='?  {listing}"
+    assert (
+        str(caught.value).partition("\n")[2] == f"  Did you mean '--model.lr' or 'optimizer.init_args.lr='?  {listing}"
+    )

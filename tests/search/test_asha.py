@@ -186,6 +186,59 @@ def test_a_rung_knows_who_reached_it_before_the_start_was_known():
     assert stops(rule, 2, 4, 0.5)
 
 
+def open_rule_with_history(curves, factor=4):
+    """Return a rule that knows the start since these trials ended, by which others are judged after epoch 3."""
+    rule = Asha("max", latest=4, reduction_factor=factor)
+    for trial, curve in enumerate(curves):
+        rule.on_trial_add(trial)
+        for epoch, value in enumerate(curve, 1):
+            rule.on_trial_result(trial, epoch, value)
+        rule.on_trial_end(trial)
+    rule.set_startup_epochs(1.5)
+    return rule
+
+
+def goes_on(rule, trial, curve):
+    rule.on_trial_add(trial)
+    return [not stops(rule, trial, epoch, value) for epoch, value in enumerate(curve, 1)]
+
+
+def test_who_is_judged_later_is_compared_with_what_those_before_had_reached_by_then():
+    rule = open_rule_with_history([[0.6, 0.7, 0.8, 0.9], [0.5], [0.4], [0.3]])
+
+    assert goes_on(rule, 4, [0.55] * 3) == [True, True, False]  # after one epoch it would have passed
+    assert goes_on(rule, 5, [0.1, 0.2, 0.81]) == [True, True, True]  # a new best of what they had after 3
+
+
+def test_who_was_stopped_before_counts_with_its_best():
+    rule = open_rule_with_history([[0.6, 0.7, 0.8], [0.5], [0.4], [0.3], [0.2]])
+
+    assert goes_on(rule, 5, [0.1, 0.1, 0.55]) == [True, True, True]  # the second of six
+
+
+def test_those_that_passed_before_take_their_places():
+    rule = open_rule_with_history([[0.2] * 3, [0.3] * 3, [0.4] * 3, [0.1]])  # three of four passed, as new bests
+
+    assert goes_on(rule, 4, [0.35] * 3) == [True, True, False]
+    assert goes_on(rule, 5, [0.5] * 3) == [True, True, True]
+
+
+def test_a_failed_trial_of_before_counts_for_nobody_later():
+    rule = open_rule_with_history([[0.9] * 3, [0.1]])
+    rule.on_trial_end(0, failed=True)
+
+    assert goes_on(rule, 2, [0.2] * 3) == [True, True, True]
+
+
+def test_who_still_runs_when_the_start_is_known_counts_with_what_it_has():
+    rule = open_rule_with_history([[0.1]])
+    rule._first_of[9] = 1  # opened before
+    assert not stops(rule, 9, 1, 0.4)
+
+    assert goes_on(rule, 2, [0.3] * 3) == [True, True, False]
+    assert not stops(rule, 9, 4, 0.45)  # on its own second rung
+
+
 def build_rule(folder, constant, settings):
     """Return the scheduler of a space file with such settings, for a program with such a constant."""
     program = write_program(folder, "program", f"LR = 1e-3\n{constant}\n")

@@ -9,15 +9,17 @@ train fast at first and then diverge would stop all others.
 
 Where trainings are long enough, nobody is judged by the first epoch: the quickest there is often not the best later.
 Once it is known what a start takes, new trials are not judged before they have trained for twice as long: to stop them
-sooner would save little.
+sooner would save little. Their rungs are the same rungs at later epochs: they are compared with what those before had
+reached up to there.
 """
 
 import itertools
 import math
-from bisect import insort
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from operator import itemgetter
 
 from tune.experiment.trial_result import Mode
 from tune.search.schedulers.scheduler import SchedulerDecision, TrialScheduler
@@ -46,6 +48,7 @@ def latest_grace_period_of(n_epochs: int | None) -> int:
 
 @dataclass(slots=True)
 class _Rung:
+    epoch: int  # where the last one was judged; the rewards are those up to there
     rewards: dict[int, float] = field(default_factory=dict)  # by trial; larger is better
     ordered: list[float] = field(default_factory=list)  # the same rewards, the smallest first
     passed: set[int] = field(default_factory=set)  # trials
@@ -60,6 +63,13 @@ class _Rung:
         if trial in self.rewards:
             self.ordered.remove(self.rewards.pop(trial))
             self.passed.discard(trial)
+
+    def move_to(self, epoch: int, reward_at: Callable[[int, int], float]) -> None:
+        """Compare from now on by what the trials had reached up to another epoch."""
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self.rewards = {trial: reward_at(trial, epoch) for trial in self.rewards}
+            self.ordered = sorted(self.rewards.values())
 
 
 class Asha(TrialScheduler):
@@ -85,8 +95,8 @@ class Asha(TrialScheduler):
         self._least = self._grace_period = grace_period
         self._latest = latest or grace_period
         self._first_of: dict[int, int] = {}  # epochs, by trial: each keeps the rungs that it was told of
-        self._best: dict[int, float] = {}  # reward of the best epoch so far, by trial
-        self._rungs: dict[int, _Rung] = {}  # made as trials reach them: the number of epochs need not be known
+        self._steps: dict[int, list[tuple[int, float]]] = {}  # by trial: what it is worth, and from which epoch on
+        self._rungs: dict[int, _Rung] = {}  # by place, from 0; made as trials reach them: epochs may not be known
 
     def on_trial_add(self, trial: int) -> None:
         """Say when it is judged first."""
@@ -109,35 +119,48 @@ class Asha(TrialScheduler):
         epochs = list(itertools.islice(takewhile(lambda epoch: epoch <= FARTHEST, self._rung_epochs(trial)), N_TOLD))
         if len(epochs) == N_TOLD:
             return None
-        highest = max((epoch for epoch, rung in self._rungs.items() if trial in rung.rewards), default=0)
-        return sorted({epoch for epoch in epochs if epoch > highest})
+        n_reached = max((place + 1 for place, rung in self._rungs.items() if trial in rung.rewards), default=0)
+        return sorted({*epochs[n_reached:]} - {*epochs[:n_reached]})
 
     def on_trial_result(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch; it is judged once on each rung, by its best epoch up to there."""
         if not math.isfinite(value):
-            self._remove_from_rungs(trial)
+            self._forget_values(trial)
             return SchedulerDecision.STOP
-        reward = self._sign * value
-        if not self._is_mean:
-            reward = self._best[trial] = max(reward, self._best.get(trial, -math.inf))
-        below = max(takewhile(lambda rung: rung <= epoch, self._rung_epochs(trial)), default=None)
-        if below is None:
-            return SchedulerDecision.GO_ON
-        rung = self._rungs.setdefault(below, _Rung())
-        if trial in rung.rewards or self._may_continue(rung, trial, reward):
-            return SchedulerDecision.GO_ON
-        return SchedulerDecision.STOP
+        reward = self._add_step(trial, epoch, self._sign * value)
+        passes = True
+        n_reached = sum(1 for _ in takewhile(lambda rung: rung <= epoch, self._rung_epochs(trial)))
+        for place in range(n_reached):  # several at once where epochs have no value
+            rung = self._rungs.setdefault(place, _Rung(epoch))
+            passes = trial in rung.rewards
+            if not passes:
+                rung.move_to(epoch, self._reward_at)
+                passes = self._may_continue(rung, trial, reward)
+        return SchedulerDecision.GO_ON if passes else SchedulerDecision.STOP
 
     def on_trial_end(self, trial: int, *, failed: bool = False) -> None:
         """Forget the trial's rungs. The values of a failed trial are removed from them: they are worth nothing."""
         self._first_of.pop(trial, None)
-        self._best.pop(trial, None)
         if failed:
-            self._remove_from_rungs(trial)
+            self._forget_values(trial)
 
-    def _remove_from_rungs(self, trial: int) -> None:
+    def _forget_values(self, trial: int) -> None:
+        self._steps.pop(trial, None)
         for rung in self._rungs.values():
             rung.remove_trial(trial)
+
+    def _add_step(self, trial: int, epoch: int, reward: float) -> float:
+        """Return what the trial is worth after an epoch."""
+        steps = self._steps.setdefault(trial, [])
+        if self._is_mean or not steps or reward > steps[-1][1]:
+            steps.append((epoch, reward))
+        return steps[-1][1]
+
+    def _reward_at(self, trial: int, epoch: int) -> float:
+        """Return what a trial was worth after an epoch; of one that ended before, at its end."""
+        steps = self._steps[trial]
+        place = bisect_right(steps, epoch, key=itemgetter(0))
+        return steps[place - 1][1] if place else -math.inf
 
     def _rung_epochs(self, trial: int) -> Iterator[int]:
         """Yield the epochs of a trial's rungs, without end."""
