@@ -303,6 +303,14 @@ def test_the_epochs_of_decisions_are_those_at_which_trials_of_the_example_were_p
     assert told in PAGES["docs/concepts/decisions.md"]
 
 
+def test_the_epochs_that_a_page_counts_of_the_example_are_those_of_its_trials():
+    (output,) = [block.text for block in BLOCKS if block.marker == SEARCHED and block.page == QUICKSTART]
+    trained = list(map(int, re.findall(r"^ ?\d+/20 .*?(\d+) epochs?", output, re.MULTILINE)))
+    assert len(trained) == 20
+    told = " ".join(PAGES["docs/how-to/search.md"].split())
+    assert f"20 trials trained {sum(trained)} epochs, and not {20 * max(trained)}." in told
+
+
 def test_the_quickstart_says_first_which_files_the_package_lacks():
     start = PAGES[QUICKSTART].partition("\n## ")[0]
     for name in ("lit/digits.py", "search_spaces/lr_bs.yaml", "run_search.py"):
@@ -321,6 +329,9 @@ ASKED = (
     "pre-flight failed", "install", "change my source", "disk space", "at the same time", "out of memory",
     "number of epochs", "Which metric", "Ray could not be started", "another folder", "constants called",
     "command line. How", "every combination", "more trials", "baseline", "log out", "choose the GPU",
+    "Optuna, Ray Tune", "stands in a call", "manual optimization", "several folds", "download", "much memory",
+    "validation split", "my own run", "with its values", "is NaN", "belongs in git", "without Promotune",
+    "one trial exactly", "or CI", "share one GPU", "real GPUs", "share no folder", "job ends",
 )  # fmt: skip
 
 
