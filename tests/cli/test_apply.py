@@ -607,6 +607,15 @@ def test_apply_when_the_program_is_gone_or_broken_then_says_so(project, apply):
     )
 
 
+def test_apply_when_the_project_was_moved_then_writes_in_its_new_folder(project, apply, tmp_path, monkeypatch):
+    moved = project.rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    hint = "Put it back where it was searched, or run this in its new folder."
+    assert apply() == (2, f"the program is gone: {project}/net.py\n  {hint}\n")
+    monkeypatch.chdir(moved)
+    assert apply("--write")[1].endswith("\nwritten: net.py, config.py\n")
+
+
 def test_apply_when_a_literal_has_two_names_then_says_what_to_do(make, apply):
     space = "system: p.py\nmetric: m\nmode: min\nconstants:\n  A: {randint: [1, 9]}\n"
     root = make({"p.py": "A = B = 7\nprint(A, B)\n"}, space, [(2, {"A": 7}), (1, {"A": 3})])

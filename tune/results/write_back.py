@@ -326,7 +326,8 @@ def _is_ours(applied: Applied, key: str, standing: Standing) -> bool:
 def _reread_program(program: Program) -> Program:
     if program.path.is_file():
         return replace(program)  # read anew
-    raise ProgramError(None, f"the program is gone: {program.path}", "Put it back where it was searched.")
+    hint = "Put it back where it was searched" + ("." if program.root.is_dir() else ", or run this in its new folder.")
+    raise ProgramError(None, f"the program is gone: {program.path}", hint)
 
 
 def as_program_type(value: Value, item: PromotedConstant) -> Value:
