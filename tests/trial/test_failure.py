@@ -1,5 +1,8 @@
 """An exception of the program as data: the user's own line is found, also behind others that follow from it."""
 
+import io
+import pdb
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -112,6 +115,18 @@ def test_colors_of_a_message_are_left_out(tmp_path):
     error, create = raise_in("raise ValueError('\\x1b[1mnot\\x1b[0m a \\x1b[31;1mcheckpoint\\x1b[0m')", tmp_path)
 
     assert create(error).message == "not a checkpoint"
+
+
+@pytest.mark.parametrize("text", ["input()", "breakpoint()", "def f():\n    breakpoint()\nf()"])
+def test_a_program_that_waits_for_a_terminal_is_told_that_a_trial_has_none(tmp_path, monkeypatch, capfd, text):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr("sys.breakpointhook", sys.__breakpointhook__)  # pytest has one of its own
+    monkeypatch.delenv("PYTHONBREAKPOINT", raising=False)
+    monkeypatch.setattr("pdb.set_trace", lambda: pdb.Pdb(stdin=sys.stdin).set_trace(sys._getframe(1)))
+    error, create = raise_in(f"{text}\n", tmp_path)
+
+    hint = "A trial has no terminal. Run the program without a search to debug it, or to type something in."
+    assert create(error).hint == hint
 
 
 def test_a_recursion_of_a_hundred_thousand_calls_is_written_as_its_innermost_frames(tmp_path):

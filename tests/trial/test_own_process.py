@@ -857,6 +857,15 @@ def test_a_trial_sees_the_gpus_of_its_actor_where_it_has_one(sees_gpus, visible)
     assert own == {"CUDA_VISIBLE_DEVICES": visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", **threads}
 
 
+@pytest.mark.parametrize(
+    ("of_actor", "own"), [("ray.util.rpdb.set_trace", None), ("0", "0"), ("ipdb.set_trace", "ipdb.set_trace")]
+)
+def test_a_trial_has_no_debugger_of_ray_s(of_actor, own):
+    variables = trial_environment({"PYTHONBREAKPOINT": of_actor}, 1, sees_gpus=True)
+
+    assert variables.get("PYTHONBREAKPOINT") == own
+
+
 @pytest.mark.parametrize("server_of", ["start", "prepared"])
 @pytest.mark.parametrize("end", ["complete", "SIGKILL"])
 def test_a_trial_begins_as_a_process_of_its_own(request, server_of, end):

@@ -102,6 +102,9 @@ CUDA_HINTS = {
     "invalid device ordinal": "A trial sees only the GPUs that it was given. The first of them is cuda:0.",
 }
 """What to do, by what an error says."""
+NO_TERMINAL = {"BdbQuit": "", "EOFError": "EOF when reading a line"}
+"""How a debugger and ``input()`` end in a trial, whose standard input is empty: the exception, and what it says."""
+TERMINAL_HINT = "A trial has no terminal. Run the program without a search to debug it, or to type something in."
 TRACKERS = ("mlflow", "wandb", "comet_ml", "trackio")
 """Packages that send what a program logs to a server."""
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
@@ -157,8 +160,9 @@ def create_failure(error: BaseException, job: Job) -> Failure:
     error = cause if exits and isinstance(cause, Exception) else error
     kind, message = type(error).__name__, _format_error(error)
     frames = program_frames(error) or exit_frames
+    terminal_hint = TERMINAL_HINT if NO_TERMINAL.get(kind) == message else None
     if not frames:
-        return Failure(kind=kind, message=message)
+        return Failure(kind=kind, message=message, hint=terminal_hint)
     place, line = frames[-1]
     path = Path(place.tb_frame.f_code.co_filename)
     name = job.program.name_of(path) if path.is_relative_to(job.program.root) else str(path)
@@ -166,7 +170,7 @@ def create_failure(error: BaseException, job: Job) -> Failure:
     beyond = frames[-1][0].tb_next
     # What to do about a CUDA error whose own text does not say it
     cuda_hint = next((hint for what, hint in CUDA_HINTS.items() if what in message), None)
-    hint = import_hint(error, beyond) or cuda_hint or _tracker_hint(error, beyond)
+    hint = import_hint(error, beyond) or cuda_hint or _tracker_hint(error, beyond) or terminal_hint
     return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None, hint=hint)
 
 

@@ -274,9 +274,13 @@ def trial_environment(of_actor: Mapping[str, str], n_threads: int, *, sees_gpus:
     """Return a trial's environment: that of its actor, as one process that nobody launched.
 
     Ray leaves CUDA_VISIBLE_DEVICES as it is for an actor without a GPU: such a trial would see those of all others.
+    It sets PYTHONBREAKPOINT to a debugger that needs an actor: in a trial, ``breakpoint()`` is pdb's.
     A model is compiled by as many processes as a trial has threads: torch starts up to 32 by itself.
     """
     hidden = {} if sees_gpus else {"CUDA_VISIBLE_DEVICES": ""}
     threads = str(n_threads)
     defaults = {**NVML_ORDER, COMPILE_THREADS: threads}
-    return {**defaults, **drop_launcher_variables(of_actor), "OMP_NUM_THREADS": threads, **hidden}
+    kept = drop_launcher_variables(of_actor)
+    if kept.get("PYTHONBREAKPOINT", "").startswith("ray."):
+        del kept["PYTHONBREAKPOINT"]
+    return {**defaults, **kept, "OMP_NUM_THREADS": threads, **hidden}
