@@ -144,6 +144,8 @@ WHEN = {
     "without validation": ({"limit_val_batches": 0}, "Score/Train", [1, 2, 3, 4]),
     "with a sanity check": ({"num_sanity_val_steps": 2}, "Score/Val", [1, 2, 3, 4]),
     "with one batch": ({"limit_train_batches": 1, "limit_val_batches": 1}, "Score/Val", [1, 2, 3, 4]),
+    "with more time than it takes": ({"max_time": "00:01:00:00"}, "Score/Val", [1, 2, 3, 4]),
+    "with more steps than it takes": ({"max_steps": 1000}, "Score/Val", [1, 2, 3, 4]),
     "by steps": ({"max_epochs": None, "max_steps": 10}, "Score/Val", [1, 2]),
 }
 

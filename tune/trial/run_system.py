@@ -56,10 +56,9 @@ def _import_program(name: str, command_line: CommandLine) -> ModuleType:
 
 
 def trainer_arguments(module: ModuleType, job: Job) -> dict[str, Any]:
-    """Return our defaults, and the program's own number of epochs where the space says nothing of it."""
+    """Return our defaults, and the program's own number of epochs where the space says none."""
     arguments = dict(TRAINER_DEFAULTS)
-    bounded = {"max_epochs", "max_steps", "max_time"} & job.trainer.keys()
-    if not bounded and job.epochs_constant is not None:
+    if "max_epochs" not in job.trainer and job.epochs_constant is not None:
         arguments["max_epochs"] = getattr(module, job.epochs_constant)
     return arguments
 
