@@ -82,12 +82,15 @@ def test_search_when_a_process_of_rays_is_killed_while_ray_starts_then_it_says_s
 ):
     driver = Driver(folder, "--space", "s.yaml", "--trials", "1")
     family = []
-    with contextlib.suppress(psutil.NoSuchProcess):  # the driver has ended
-        while (victim := find_process(driver, begins)) is not None:
+    while (victim := find_process(driver, begins)) is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended meanwhile, and perhaps the driver
             family += driver.family()
             victim.kill()
 
-    check_end(driver, short_place, said, family)
+    if begins.startswith("ray::") and driver.process.wait(timeout=60) == 0:
+        Books(folder / "storage" / "s").check(1)  # its raylet ends with an agent, but may do so after the only trial
+    else:
+        check_end(driver, short_place, said, family)
 
 
 @pytest.mark.parametrize("n_kills", [1, 3])
