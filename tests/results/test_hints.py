@@ -9,8 +9,8 @@ import pytest
 from tests.experiments import SPACE, Trial, write_experiment
 from tune.experiment.gpu_records import GpuUsage
 from tune.experiment.records import Failure
-from tune.results.hints import HINT_KINDS, Hint, find_hints
-from tune.results.range_hints import RangeEdge, _extend_range
+from tune.results.hints.find_hints import HINT_KINDS, Hint, find_hints
+from tune.results.hints.range_hints import RangeEdge, _extend_range
 from tune.space.dimensions import Choice, FloatRange, IntRange
 from tune.space.range_words import read_range, split_range
 

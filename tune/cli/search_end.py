@@ -32,7 +32,7 @@ from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
 from tune.results.confirm.confirmation import read_confirmation
 from tune.results.failure_groups import group_failures
-from tune.results.hints import DeviceFault, Hint, find_hints
+from tune.results.hints.find_hints import DeviceFault, Hint, find_hints
 
 if TYPE_CHECKING:
     from tune.experiment.trial_result import TrialResult

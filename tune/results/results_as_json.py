@@ -13,7 +13,7 @@ from tune.experiment.preflight_failure import describe_preflight_failure, find_p
 from tune.experiment.trial_result import TrialResult
 from tune.results.confirm.confirmation import confirmation_as_json
 from tune.results.failure_groups import FailureGroup, group_failures
-from tune.results.hints import HINT_KINDS, find_hints_of
+from tune.results.hints.find_hints import HINT_KINDS, find_hints_of
 from tune.results.profile import gpu_usage_object
 
 FIELDS = (

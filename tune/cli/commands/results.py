@@ -27,7 +27,7 @@ from tune.paths import display_path
 from tune.results.confirm.confirmation import describe_confirmation, read_confirmation
 from tune.results.confirm.seed_noise import describe_gain_in_noise
 from tune.results.failure_groups import group_failures
-from tune.results.hints import find_hints_of
+from tune.results.hints.find_hints import find_hints_of
 
 
 def run(given: argparse.Namespace) -> int:

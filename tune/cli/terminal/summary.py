@@ -27,7 +27,7 @@ from tune.promotion.find.literals import Unknown
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, baseline_value
 from tune.results.failure_groups import FailureGroup
-from tune.results.hints import Hint
+from tune.results.hints.find_hints import Hint
 from tune.search.controller_api import SearchListener
 from tune.search.search_plan import count_trials
 from tune.space.conditions import describe_condition, restore_value

@@ -16,7 +16,7 @@ from tune.results.confirm.confirmation import describe_confirmation, read_confir
 from tune.results.confirm.project import find_search_number
 from tune.results.confirm.seed_noise import describe_gain_in_noise
 from tune.results.failure_groups import build_failure_row, group_failures
-from tune.results.hints import CLEAR, find_hints_of
+from tune.results.hints.find_hints import CLEAR, find_hints_of
 from tune.results.importance import Importance, is_scored, measure_importance
 from tune.results.profile import (
     GPU_COLUMNS,

@@ -8,9 +8,9 @@ from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import Mode, TrialResult, is_improvement, rank_trials
 from tune.invocation import this_command
 from tune.results.confirm.seed_noise import BelowNoise, SeedNoise, find_gains_below_noise, measure_seed_noise
+from tune.results.hints.range_hints import RangeEdge, find_range_edges
 from tune.results.importance import Importance, is_scored, measure_importance
 from tune.results.profile import mean_utilization
-from tune.results.range_hints import RangeEdge, find_range_edges
 from tune.space.space import Space
 
 LEAST = 5

@@ -1,0 +1,1 @@
+"""What a search that has ended suggests to do next."""
