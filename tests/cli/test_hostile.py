@@ -191,6 +191,7 @@ ATTRIBUTES = {
     "reason": [5],
     "repeat_of": ["0"],
     "device_faults": ["x", 5, [5], [["vm:1"]]],
+    "outgrown_shares": ["x", 5, [None], ["0.5"]],
     "others in epoch 1": [5, ["x"], [NO_FLOAT]],
     "version": ["\ud800", "x" * 5000, "a\nb", "\x1b[31m", NO_FLOAT],
     "constants": [[1], "LR", {"LR": NO_FLOAT}, {"\ud800": 1}],

@@ -29,6 +29,7 @@ from tune.experiment.trial_result import (
     DEVICE_FAULTS,
     LEFT_OUT,
     MUTATIONS,
+    OUTGROWN,
     SEALED,
     TrialResult,
     check_format,
@@ -117,10 +118,7 @@ def _describe_problem(noted: dict[str, Any], trial: "FrozenTrial", paths: Experi
     mutations = noted.get(MUTATIONS, [])
     if not isinstance(mutations, list) or not all(map(_is_mutation, mutations)):
         return f"{MUTATIONS} hold an epoch, a donor and constants each, got {_shorten_repr(noted[MUTATIONS])}"
-    faults = noted.get(DEVICE_FAULTS, [])
-    if not isinstance(faults, list) or not all(isinstance(each, str) for each in faults):
-        return f"{DEVICE_FAULTS} are names of devices, got {_shorten_repr(faults)}"
-    return _curve_problem(noted, trial)
+    return _describe_invalid_list(noted) or _curve_problem(noted, trial)
 
 
 def _describe_invalid_json(noted: dict[str, Any]) -> str | None:
@@ -130,6 +128,16 @@ def _describe_invalid_json(noted: dict[str, Any]) -> str | None:
         read_json(json.dumps(ours, ensure_ascii=False).encode("utf-8"))
     except (ValueError, TypeError, RecursionError) as error:
         return f"its attributes cannot be read: {error}"
+    return None
+
+
+def _describe_invalid_list(noted: dict[str, Any]) -> str | None:
+    faults = noted.get(DEVICE_FAULTS, [])
+    if not isinstance(faults, list) or not all(isinstance(each, str) for each in faults):
+        return f"{DEVICE_FAULTS} are names of devices, got {_shorten_repr(faults)}"
+    shares = noted.get(OUTGROWN, [])
+    if not isinstance(shares, list) or not all(map(is_number, shares)):
+        return f"{OUTGROWN} are numbers, got {_shorten_repr(shares)}"
     return None
 
 
