@@ -44,6 +44,8 @@ class Trial:
     """Whether `values` are all that varied in it."""
     state: str = "COMPLETE"
     failure: Failure | None = None
+    validated_on: list | None = None
+    """What its record holds; None: it has no record, unless it failed."""
     more: dict = field(default_factory=dict)
     """Further attributes in the ledger."""
 
@@ -74,7 +76,8 @@ def _frozen(number, trial, space, ledger, paths):
     attributes = {"constants": values, "version": version, "seed": 0, **trial.more}
     if trial.failure is not None:
         attributes["reason"] = trial.failure.reason
-        _write_record(number, version, values, trial.failure, paths)
+    if trial.failure is not None or trial.validated_on is not None:
+        _write_record(number, version, values, trial, paths)
     params = ledger.searcher.to_labels(values)
     score = (max if space.mode == "max" else min)(trial.curve) if trial.curve else None
     return create_trial(
@@ -94,7 +97,7 @@ def _final_values(trial, space, score):
     return [score, *(trial.more[f"others in epoch {1 + trial.curve.index(score)}"] if space.others else ())]
 
 
-def _write_record(number, version, values, failure, paths):
+def _write_record(number, version, values, trial, paths):
     files = paths.version(version)
     files.folder.mkdir()
     TrialRecord(
@@ -102,10 +105,12 @@ def _write_record(number, version, values, failure, paths):
         version=version,
         constants=values,
         seed=0,
-        stage="failed",
+        stage="complete" if trial.failure is None else "failed",
         pid=1,
         host="here",
         devices=None,
         started=0.0,
-        failure=failure,
+        failure=trial.failure,
+        validated_on=trial.validated_on or [],
+        curve=list(enumerate(trial.curve, 1)),
     ).write_record(files)

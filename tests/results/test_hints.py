@@ -18,7 +18,7 @@ WIDER = "write `LR: {loguniform: [1e-4, 1.0]}` in the space file, or `LR=1e-4..1
 
 
 def told(experiment):
-    return [hint.sentence for hint in find_hints(experiment.trials, experiment.space, experiment.paths.cli_argument)]
+    return [hint.sentence for hint in find_hints(experiment.trials, experiment.space, experiment.paths)]
 
 
 def searched(tmp_path, n, score, seed=0, curve=lambda score: [score - 0.1, score, score - 0.05]):
@@ -205,6 +205,7 @@ def test_each_hint_has_a_name_for_machines_that_does_not_change_with_its_class()
         "IdleGpu",
         "Improving",
         "LongerTraining",
+        "OtherSamples",
         "OutgrownShare",
         "StoppedBest",
     ]
@@ -309,3 +310,45 @@ def test_a_range_that_is_drawn_out_is_told_as_a_word_where_one_says_it(instead, 
     assert edge.word == word
     if word is not None:
         assert read_range(split_range(word), None, instead) == instead
+
+
+def other_samples(tmp_path, *samples):
+    """Return the hints about trials with such records, which tell nothing else."""
+    curves = [[0.9 - 0.1 * number] for number in range(len(samples))]
+    trials = [Trial(curve=curve, validated_on=each) for curve, each in zip(curves, samples, strict=True)]
+    return [sentence for sentence in told(write_experiment(tmp_path, trials)) if "other samples" in sentence]
+
+
+def test_trials_that_were_validated_on_other_samples_than_the_first_are_counted(tmp_path):
+    (sentence,) = other_samples(tmp_path, ["a"], ["b"], ["a"], ["c"])
+
+    assert sentence == (
+        "2 of 4 trials were validated on other samples than 000,baseline, so their scores cannot be compared with its: "
+        "the program's split changes with the constants; give it a generator of its own "
+        "(`generator=torch.Generator().manual_seed(0)` of `random_split`)"
+    )
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        (["a"], ["a"]),
+        (["a", "b", "c"], ["a"], ["a", "b"]),  # stopped after some folds
+        (["a", "", "c"], ["a", "b", "c"]),  # a fit that was not validated
+        (["a"], None, []),  # nothing is known of the others
+        ([], ["a"]),
+        (None, None),
+    ],
+)
+def test_one_split_in_all_trials_is_no_hint(tmp_path, samples):
+    assert other_samples(tmp_path, *samples) == []
+
+
+def test_another_split_in_one_of_several_fits_is_told(tmp_path):
+    assert len(other_samples(tmp_path, ["a", "b"], ["a", "x"])) == 1
+
+
+def test_where_the_record_of_the_first_trial_is_lost_the_next_one_stands_for_it(tmp_path):
+    (sentence,) = other_samples(tmp_path, None, ["a"], ["b"])
+
+    assert sentence.startswith("1 of 2 trials were validated on other samples than 001,")

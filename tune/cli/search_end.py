@@ -102,7 +102,7 @@ def _find_untold_hints(finished: "SearchResult", search: "Search") -> list[Hint]
     told = {
         each for listener in search.listeners if isinstance(listener, SearchLines) for each in listener.told_devices
     }
-    hints = find_hints(finished.outcomes, search.space, search.paths.cli_argument)
+    hints = find_hints(finished.outcomes, search.space, search.paths)
     return [each for each in hints if not (isinstance(each, DeviceFault) and each.device in told)]
 
 

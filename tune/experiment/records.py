@@ -161,7 +161,7 @@ class Failure:
 
 OF_GPUS = frozenset({"gpu_share", "outgrown_shares", "gpu_memory", "gpu"})
 """The fields that only a trial on a GPU writes."""
-NOT_EMPTY = OF_GPUS | {"others"}
+NOT_EMPTY = OF_GPUS | {"others", "validated_on"}
 """The fields that are written where they hold something."""
 
 
@@ -211,6 +211,9 @@ class TrialRecord:
     """Of a score that is the mean of several fits."""
     warnings: list[str] = field(default_factory=list)
     """What makes the score doubtful."""
+    validated_on: list[str] = field(default_factory=list)
+    """By fit a digest of the samples of a split that it was validated on; empty where it was not, or nothing is split.
+    """
     test: dict[str, float] | None = None
     """Of a retrained run what the program's test logged, by name, of several fits the mean; empty where it has none.
     None: it was not looked at, as in a search."""
@@ -323,7 +326,7 @@ def _is_our_record(record: TrialRecord) -> bool:
         record.gpu_memory,
     )
     lists = (record.logged, record.wrote, record.mutations, record.fits, record.warnings)
-    more_lists = (record.holdout_of, record.outgrown_shares)
+    more_lists = (record.holdout_of, record.outgrown_shares, record.validated_on)
     times = [record.started, record.ended or 0.0]
     return (
         whole
@@ -331,7 +334,9 @@ def _is_our_record(record: TrialRecord) -> bool:
         and all(isinstance(each, dict) for each in mappings)
         and all(isinstance(each, list) for each in (*lists, *more_lists))
         and (record.gpu is None or isinstance(record.gpu, dict))
-        and all(isinstance(each, str) for each in (*record.logged, *record.wrote, *record.warnings))
+        and all(
+            isinstance(each, str) for each in (*record.logged, *record.wrote, *record.warnings, *record.validated_on)
+        )
         and all(isinstance(each, dict) for each in record.holdout_of)
         and all(_is_values(each) for each in (record.test, record.holdout))
         and all(_is_parts(each) for each in record.held_out_parts.values())

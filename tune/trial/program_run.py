@@ -42,6 +42,8 @@ class ProgramTraces:
 
     fit_s: float | None
     """Seconds in ``Trainer.fit``; None when there was none."""
+    validated_on: list[str]
+    """By fit the digest of the samples that it was validated on, as ``TrialRecord`` has it."""
     taken: dict[str, int]
     """How often each promoted expression was executed."""
     in_force: dict[str, Any]
@@ -104,6 +106,7 @@ def execute_program(
             leave(
                 ProgramTraces(
                     fit_s=fit.fit_s,
+                    validated_on=fit.validated_on,
                     taken=dict(in_force.taken),
                     in_force={**proof.found, **command_line.found, **configs.found_values},
                     reads=replace(command_line.observed_reads, unopened=configs.unopened_options),

@@ -105,6 +105,12 @@ class TrainerSetup:
         return self._observer.fit_s if self._observer is not None else None
 
     @property
+    def validated_on(self) -> list[str]:
+        """By fit the digest of the samples that it was validated on; nothing where no split is known."""
+        found = self._observer.validated_on if self._observer is not None else []
+        return found if any(found) else []
+
+    @property
     def model_signature(self) -> ModelSignature:
         """Return what the program builds; nothing where that was not asked for."""
         return self._signature_callback.measure if self._signature_callback is not None else {}

@@ -335,7 +335,9 @@ class TrialRunner:
 
     def _keep_traces(self, traces: ProgramTraces) -> None:
         self._reads = traces.reads
-        self._recorder.change_record(fit_s=traces.fit_s, taken=traces.taken, in_force=traces.in_force)
+        self._recorder.change_record(
+            fit_s=traces.fit_s, validated_on=traces.validated_on, taken=traces.taken, in_force=traces.in_force
+        )
         self._stage_ended = traces.stage_ended
 
     def _keep_rank_results(self, shares: Sequence[RankResult]) -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import Mode, TrialResult, is_improvement, rank_trials
 from tune.invocation import this_command
+from tune.paths import ExperimentPaths
 from tune.results.confirm.seed_noise import BelowNoise, SeedNoise, find_gains_below_noise, measure_seed_noise
 from tune.results.hints.range_hints import RangeEdge, find_range_edges
+from tune.results.hints.sample_hints import OtherSamples, find_other_samples
 from tune.results.importance import Importance, is_scored, measure_importance
 from tune.results.profile import mean_utilization
 from tune.space.space import Space
@@ -319,7 +321,8 @@ def find_idle_gpus(trials: Sequence[TrialResult]) -> IdleGpu | None:
 
 
 Hint = (
-    DeviceFault
+    OtherSamples
+    | DeviceFault
     | OutgrownShare
     | IdleGpu
     | AllEqual
@@ -333,6 +336,7 @@ Hint = (
 )
 
 HINT_KINDS: Mapping[type[Hint], str] = {
+    OtherSamples: "OtherSamples",
     DeviceFault: "DeviceFault",
     OutgrownShare: "OutgrownShare",
     IdleGpu: "IdleGpu",
@@ -349,15 +353,20 @@ HINT_KINDS: Mapping[type[Hint], str] = {
 
 
 def find_hints(
-    trials: Sequence[TrialResult], space: Space, name: str, noise: SeedNoise | None = None
+    trials: Sequence[TrialResult], space: Space, paths: ExperimentPaths, noise: SeedNoise | None = None
 ) -> tuple[Hint, ...]:
-    """Return what the trials of an experiment suggest, which commands know by ``name``; nothing where all is well.
+    """Return what the trials of an experiment suggest; nothing where all is well.
 
     ``noise`` is that of the hardcoded values' score, where it is known.
     """
-    scored = [trial for trial in trials if is_scored(trial)]
-    of_gpus = [each for each in (find_outgrown_share(trials), find_idle_gpus(trials)) if each is not None]
-    faults = (*find_device_faults(trials), *of_gpus)
+    scored, name = [trial for trial in trials if is_scored(trial)], paths.cli_argument
+    lasting = (
+        find_other_samples(trials, paths),
+        *find_device_faults(trials),
+        find_outgrown_share(trials),
+        find_idle_gpus(trials),
+    )
+    faults = tuple(each for each in lasting if each is not None)
     if (flat := find_equal_scores(scored, space)) is not None:
         return (*faults, flat)
     idle = find_idle_constants(scored, space, measure_importance)
@@ -382,5 +391,4 @@ def _is_best_possible(scores: Sequence[float], mode: Mode) -> bool:
 
 def find_hints_of(experiment: StoredExperiment) -> tuple[Hint, ...]:
     """Return what the trials of a stored experiment suggest."""
-    name, noise = experiment.paths.cli_argument, measure_seed_noise(experiment)
-    return find_hints(experiment.trials, experiment.space, name, noise)
+    return find_hints(experiment.trials, experiment.space, experiment.paths, measure_seed_noise(experiment))

@@ -8,6 +8,7 @@ from typing import Any
 
 from tune.trial.fits import FitLog, stage_of
 from tune.trial.lightning.epoch_loop import call_at_epochs
+from tune.trial.lightning.validation_samples import UNKNOWN, digest_samples
 from tune.trial.lightning.value_check import PromotedValueCheck
 
 
@@ -25,6 +26,8 @@ class ObserverCallback:
         """Whether a batch of training has ended."""
         self.n_workers = 0
         """The most that one of the DataLoaders has."""
+        self.validated_on: list[str] = []
+        """By fit the digest of the samples that it was validated on; UNKNOWN where it was not, or nothing is split."""
         self.fit_s = 0.0
         """Seconds in ``Trainer.fit``, of all that were."""
 
@@ -77,6 +80,14 @@ class ObserverCallback:
         """Note the names of validation, but for what runs before training."""
         if not trainer.sanity_checking:
             self._end_stage(trainer)
+            if stage_of(trainer) == "val":
+                self._note_samples(trainer)
+
+    def _note_samples(self, trainer: Any) -> None:
+        """Note, once a fit, what it is validated on."""
+        n_missing = self._log.current_fit - len(self.validated_on)
+        if n_missing > 0:
+            self.validated_on += [UNKNOWN] * (n_missing - 1) + [digest_samples(trainer.val_dataloaders)]
 
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         """Note the names of testing."""

@@ -1,0 +1,65 @@
+"""Which samples a fit is validated on: trials on different ones cannot be compared.
+
+A split that draws from the global random numbers, as ``random_split`` does by itself, changes with all that was drawn
+before it: a model of another width draws other numbers of them, and the same seed gives another validation set.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Subset, SubsetRandomSampler
+
+UNKNOWN = ""
+MOST_SAMPLES = 10_000_000
+"""Of more it would take seconds to tell."""
+
+
+def digest_samples(loaders: Any) -> str:
+    """Return a digest of the indices of a split's samples, in any order; UNKNOWN where no loader has a split.
+
+    ``loaders``: as the program gave them, one or several in a dict, a list, or Lightning's CombinedLoader.
+    """
+    found = [_find_indices(loader) for loader in _flatten_loaders(loaders)]
+    if all(indices is None for indices in found):
+        return UNKNOWN
+    digest = hashlib.blake2b(digest_size=8)
+    for indices in found:
+        digest.update(b"?" if indices is None else np.sort(indices).tobytes())
+    return digest.hexdigest()
+
+
+def _flatten_loaders(loaders: Any) -> Iterator[Any]:
+    match loaders:
+        case dict():
+            for each in loaders.values():
+                yield from _flatten_loaders(each)
+        case list() | tuple():
+            for each in loaders:
+                yield from _flatten_loaders(each)
+        case _ if hasattr(loaders, "flattened"):  # Lightning's CombinedLoader
+            yield from loaders.flattened
+        case _:
+            yield loaders
+
+
+def _find_indices(loader: Any) -> np.ndarray | None:
+    """Return the indices of a loader's samples in the dataset below all splits, int64; None where there is no split."""
+    try:
+        indices = _find_subset_indices(getattr(loader, "dataset", None))
+        sampler = getattr(loader, "sampler", None)
+        if isinstance(sampler, SubsetRandomSampler):
+            drawn = np.asarray(sampler.indices, dtype=np.int64)
+            indices = drawn if indices is None else indices[drawn]
+    except (TypeError, ValueError, IndexError, RuntimeError, AttributeError):  # indices of a kind of the program's own
+        return None
+    return indices if indices is None or len(indices) <= MOST_SAMPLES else None
+
+
+def _find_subset_indices(dataset: Any) -> np.ndarray | None:
+    if not isinstance(dataset, Subset):
+        return None
+    indices = np.asarray(dataset.indices, dtype=np.int64)
+    below = _find_subset_indices(dataset.dataset)
+    return indices if below is None else below[indices]
