@@ -147,6 +147,35 @@ def test_a_module_beside_the_program_that_hides_a_library_is_refused(program_of,
     )
 
 
+def test_a_copy_of_a_library_in_a_folder_that_is_appended_hides_nothing(program_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fork = {"third_party/torch/__init__.py": "", "third_party/numpy.py": "", "third_party/own.py": ""}
+    program = program_of("import sys\nsys.path.append('third_party')\nimport own, torch, numpy\n", fork)
+
+    check_names(program)
+    assert list(program.sources) == ["train.py", "third_party/own.py"]
+
+
+@pytest.mark.parametrize("text", ["sys.path.insert(0, 'third_party')", "sys.path[:0] = ['third_party']"])
+def test_a_copy_of_a_library_in_a_folder_that_is_put_first_is_refused(program_of, tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ProgramError) as error:
+        check_names(program_of(f"import sys\n{text}\nimport torch\n", {"third_party/torch/__init__.py": ""}))
+
+    assert str(error.value) == (
+        "third_party/torch/__init__.py: it lies where the program imports from, and hides the `torch` that is installed"
+        "\n  Give it another name."
+    )
+
+
+def test_a_module_of_our_packages_name_in_a_folder_that_is_appended_is_refused(program_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ProgramError) as error:
+        check_names(program_of("import sys\nsys.path.append('lib')\nimport tune\n", {"lib/tune.py": ""}))
+
+    assert str(error.value).startswith("lib/tune.py: the program imports its own `tune`, ")
+
+
 def test_a_module_with_the_name_of_a_library_that_is_not_imported_is_none_of_ours(program_of):
     check_names(program_of("import pytorch_lightning\n", {"lightning.py": "", "optuna.py": ""}))
     check_names(program_of("import pytorch_lightning\n", {"app/torch.py": ""}))

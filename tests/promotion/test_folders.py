@@ -213,7 +213,95 @@ def test_a_folder_that_is_added_to_sys_path_is_read_from_the_source(text, folder
     monkeypatch.chdir(project / "scripts")
 
     expected = [] if folder is None else [(project / "scripts" / folder).resolve()]
-    assert added_folders(text.encode(), project / "scripts" / "train.py") == expected
+    assert [each.path for each in added_folders(text.encode(), project / "scripts" / "train.py")] == expected
+
+
+BEHIND = {
+    "sys.path.append('../lib')": True,
+    "sys.path.extend(['../lib'])": True,
+    "sys.path += ['../lib']": True,
+    "sys.path.insert(len(sys.path), '../lib')": True,
+    "sys.path.insert(999, '../lib')": True,
+    "sys.path[len(sys.path):] = ['../lib']": True,
+    "sys.path = sys.path + ['../lib']": True,
+    "sys.path = [*sys.path, '../lib']": True,
+    "sys.path[:] = [p for p in sys.path if p] + ['../lib']": True,
+    "site.addsitedir('../lib')": True,
+    "from site import addsitedir; addsitedir('../lib')": True,
+    "sys.path.insert(0, '../lib')": False,
+    "sys.path.insert(1, '../lib')": False,
+    "sys.path.insert(-1, '../lib')": False,
+    "sys.path.insert(PLACE, '../lib')": False,
+    "sys.path[0:0] = ['../lib']": False,
+    "sys.path[:0] = ['../lib']": False,
+    "sys.path = ['../lib'] + sys.path": False,
+    "sys.path = ['../lib', *sys.path]": False,
+    "sys.path = ['../lib']": False,
+}
+
+
+@pytest.mark.parametrize(("text", "is_behind"), BEHIND.items(), ids=BEHIND)
+def test_the_source_says_whether_a_folder_is_added_before_or_behind_what_is_installed(
+    text, is_behind, write, monkeypatch
+):
+    project = write({"scripts/train.py": text, "lib/x.py": ""})
+    monkeypatch.chdir(project / "scripts")
+
+    (added,) = added_folders(text.encode(), project / "scripts" / "train.py")
+    assert (added.path, added.is_behind) == (project / "lib", is_behind)
+
+
+FORK = "WHICH = 'fork'\n"
+INSTALLED_PACKAGE = {"site-packages/dep/__init__.py": "WHICH = 'installed'\n", "site-packages/other.py": ""}
+READS_BOTH = "from dep import WHICH\nfrom own import X\nprint(f'SEEN {WHICH} {X}')\n"
+PLACES = {
+    "appended": ("sys.path.append(LIB)", False, "SEEN installed 7\n"),
+    "inserted": ("sys.path.insert(0, LIB)", False, "SEEN fork 7\n"),
+    "inserted behind all": ("sys.path.insert(len(sys.path), LIB)", False, "SEEN installed 7\n"),
+    "PYTHONPATH": ("", True, "SEEN fork 7\n"),
+    "PYTHONPATH, and appended": ("sys.path.append(LIB)", True, "SEEN fork 7\n"),
+}
+
+
+@pytest.mark.parametrize(("text", "on_path", "seen"), PLACES.values(), ids=PLACES)
+def test_a_copy_of_an_installed_library_counts_where_a_plain_run_imports_it(
+    text, on_path, seen, write, tmp_path, monkeypatch, capsys
+):
+    text = f"import sys\nfrom pathlib import Path\nLIB = str(Path(__file__).parent / 'third_party')\n{text}\n"
+    project = write(
+        {"pyproject.toml": "", "train.py": text + READS_BOTH, "third_party/own.py": CONFIG}
+        | {"third_party/dep/__init__.py": FORK}
+    )
+    write(INSTALLED_PACKAGE, "env")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "env" / "site-packages")])
+    if on_path:
+        monkeypatch.syspath_prepend(str(project / "third_party"))
+    executor = executor_of(project / "train.py", tmp_path / "snapshot", "X")
+
+    assert ("third_party/dep/__init__.py" in executor.snapshot.program.sources) == ("fork" in seen)
+    assert run_main(executor, capsys, X=7) == seen
+
+
+def test_a_root_that_is_appended_stands_behind_what_is_installed(write, tmp_path, monkeypatch):
+    project = write(
+        {"pyproject.toml": "", "dep/__init__.py": FORK, "own.py": CONFIG}
+        | {"scripts/train.py": f"import sys\nsys.path.append('..')\n{READS_BOTH}"}
+    )
+    write(INSTALLED_PACKAGE, "env")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "env" / "site-packages")])
+    monkeypatch.chdir(project / "scripts")
+
+    assert list(find_program(project / "scripts" / "train.py").sources) == ["scripts/train.py", "own.py"]
+
+
+def test_an_appended_folder_outside_of_the_project_hides_nothing_that_is_installed(write, tmp_path, monkeypatch):
+    project = write({"pyproject.toml": "", "train.py": "import sys\nsys.path.append('../libs')\nimport dep, mine\n"})
+    write({"dep.py": FORK, "mine.py": CONFIG}, "libs")
+    write(INSTALLED_PACKAGE, "env")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "env" / "site-packages")])
+    monkeypatch.chdir(project)
+
+    assert [each.name for each in find_outside_modules(find_program(project / "train.py"))] == ["mine"]
 
 
 class Editable:

@@ -311,8 +311,9 @@ class _SnapshotLoader(Loader):
 @contextlib.contextmanager
 def _import_path(program: Program) -> Iterator[None]:
     before = list(sys.path)
-    own = [str(folder) for folder in program.search_path]
-    sys.path[:] = own + [entry for entry in before if entry not in own]
+    path = program.search_path
+    first, last = [str(folder) for folder in path.before], [str(folder) for folder in path.behind]
+    sys.path[:] = first + [entry for entry in before if entry not in (*first, *last)] + last
     try:
         yield
     finally:
@@ -337,7 +338,7 @@ def _find_shadowed_modules(program: Program) -> list[str]:
     """
     own = {
         entry.stem
-        for folder in program.search_path
+        for folder in program.search_path.before
         if folder.is_dir()
         for entry in folder.iterdir()
         if _is_module(entry)

@@ -9,9 +9,7 @@ from pathlib import Path
 from tune.errors import ConstantError
 from tune.paths import display_path
 from tune.promotion.program import Program, find_module
-
-OWN_FOLDER = Path(__file__).parents[2]
-"""Where this package lies; `python run_search.py` adds it to ``sys.path``, and no trial has it there."""
+from tune.promotion.project_folders import OWN_FOLDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

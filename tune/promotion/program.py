@@ -16,11 +16,14 @@ from tune.invocation import join_words, this_command
 from tune.paths import display_path
 from tune.promotion.configs.named_modules import find_named_modules
 from tune.promotion.project_folders import (
+    AddedFolder,
+    SearchPath,
     added_folders,
     find_root,
     folder_of_module,
     import_path,
     is_foreign,
+    is_found_first,
     package_parent,
     source_folder,
 )
@@ -37,7 +40,7 @@ class Program:
     """The file that was named, absolute."""
     root: Path
     """The folder of the project: see ``find_root``."""
-    recorded_path: tuple[Path, ...] | None = None
+    recorded_path: SearchPath | None = None
     """The search path that a snapshot was taken with; None: it is worked out."""
     is_snapshot: bool = False
     """Whether the files are an experiment's copy, and not those that the user edits."""
@@ -65,12 +68,13 @@ class Program:
         return self.module.rpartition(".")[0] if relative else ""
 
     @property
-    def search_path(self) -> tuple[Path, ...]:
-        """Where its imports are looked for before ``sys.path``: folders of the project.
+    def search_path(self) -> SearchPath:
+        """Where its imports are looked for, but for what is installed: folders of the project.
 
         Its own folder, as for ``python file.py``; those that the project's files or an editable install add to
         ``sys.path``; ``src``; the root. For a file of a package its own folder is the last one, as for ``python -m``,
-        and the folder above the topmost package the first.
+        and the folder above the topmost package the first. What is appended stands behind what is installed, also
+        where it is ``src`` or the root.
         """
         return self._reached_files.search_path if self.recorded_path is None else self.recorded_path
 
@@ -106,8 +110,11 @@ class Program:
 
     def moved_to(self, root: Path) -> "Program":
         """Return the program of a copy of the project."""
-        folders = tuple(root / folder.relative_to(self.root) for folder in self.search_path)
-        return Program(root / self.name_of(self.path), root, folders)
+        before, behind = (
+            tuple(root / folder.relative_to(self.root) for folder in folders)
+            for folders in (self.search_path.before, self.search_path.behind)
+        )
+        return Program(root / self.name_of(self.path), root, SearchPath(before, behind))
 
     @property
     def source(self) -> "Source":
@@ -202,7 +209,7 @@ class _ReachedFiles:
 
     sources: dict[str, Source]
     unresolved: dict[str, str]
-    search_path: tuple[Path, ...]
+    search_path: SearchPath
     outside_folders: dict[str, Path]
     named: dict[str, Path | None]
     """Dotted names of the project that no import statement holds, with the config file that does; None: a source."""
@@ -211,7 +218,7 @@ class _ReachedFiles:
 def _resolve_imports(program: Program) -> _ReachedFiles:
     """Follow the imports; again from the start, as long as they lead to another folder of the project."""
     read: dict[Path, Source] = {}
-    added: dict[Path, None] = {}
+    added: dict[AddedFolder, None] = {}
     while True:
         is_fixed, n_added = program.recorded_path is not None, len(added)
         search_path = program.recorded_path or _search_path(program, list(added))
@@ -219,9 +226,10 @@ def _resolve_imports(program: Program) -> _ReachedFiles:
         outside = (
             {}
             if is_fixed
-            else _outside_folders(unresolved, [each for each in added if not _is_project_folder(program, each)])
+            else _outside_folders(unresolved, [each for each in added if not _is_project_folder(program, each.path)])
         )
-        added.update({folder: None for folder in outside.values() if _is_project_folder(program, folder)})
+        own = (folder for folder in outside.values() if _is_project_folder(program, folder))
+        added.update({AddedFolder(folder, is_behind=False): None for folder in own})
         if is_fixed or len(added) == n_added:
             return _ReachedFiles(found, unresolved, search_path, outside, named)
 
@@ -236,13 +244,13 @@ def _read_copy(path: Path, name: str) -> "Source":
 
 
 def _follow_imports(
-    program: Program, search_path: tuple[Path, ...], read: dict[Path, Source], added: dict[Path, None]
+    program: Program, search_path: SearchPath, read: dict[Path, Source], added: dict[AddedFolder, None]
 ) -> tuple[dict[str, Source], dict[str, str], dict[str, Path | None]]:
     """Return the files that imports and names lead to, the imports that lead to none, and the names.
 
     ``read`` gets each new file, and ``added`` what it adds to ``sys.path``.
     """
-    finder = _ModuleFinder(program)
+    finder = _ModuleFinder(program, search_path)
     found: dict[str, Source] = {}
     unresolved: dict[str, str] = {}
     named: dict[str, Path | None] = {}
@@ -255,34 +263,32 @@ def _follow_imports(
                 read[path] = _read_copy(path, name) if program.is_snapshot else Source.parse_file(path, name)
                 added.update(dict.fromkeys(added_folders(read[path].raw, path)))
             found[name] = read[path]
-            imported = list(_imported_files(found[name], search_path, finder, unresolved))
+            imported = list(_imported_files(found[name], finder, unresolved))
             waiting += reversed([*imported, *_packages_of(path, program)])
         if not waiting:
-            waiting += reversed(list(_named_files(found, search_path, finder, program, named)))
+            waiting += reversed(list(_named_files(found, finder, program, named)))
     return found, unresolved, named
 
 
 def _named_files(
-    found: dict[str, Source],
-    folders: tuple[Path, ...],
-    finder: "_ModuleFinder",
-    program: Program,
-    named: dict[str, Path | None],
+    found: dict[str, Source], finder: "_ModuleFinder", program: Program, named: dict[str, Path | None]
 ) -> Iterator[Path]:
     """Yield the project files, other than ``found``, that texts and config files name; ``named`` gets the names."""
     sources = [source.raw for source in found.values()]
     for dotted, config in find_named_modules(sources, program.root):
-        for path in finder.find_files(dotted, folders):
+        for path in finder.find_files(dotted):
             named.setdefault(dotted, config)
             if program.name_of(path) not in found:
                 yield path
 
 
-def _outside_folders(unresolved: dict[str, str], added: list[Path]) -> dict[str, Path]:
+def _outside_folders(unresolved: dict[str, str], added: list[AddedFolder]) -> dict[str, Path]:
     """Return the folder of each top-level name that is not installed: one of ``added``, or as this process finds it."""
     found: dict[str, Path] = {}
+    behind = [each.path for each in added if each.is_behind]
     for top in dict.fromkeys(name.partition(".")[0] for name in unresolved):
-        own = (each for each in added if (each / top).is_dir() or find_module(top, each) is not None)
+        holding = [each for each in added if (each.path / top).is_dir() or find_module(top, each.path) is not None]
+        own = (each.path for each in holding if not (each.is_behind and is_found_first(top, behind)))
         folder = next(own, None) or folder_of_module(top)
         if folder is not None:
             found[top] = folder
@@ -293,32 +299,43 @@ def _is_project_folder(program: Program, folder: Path) -> bool:
     return program.is_project_file(folder / "module.py")
 
 
-def _search_path(program: Program, added: list[Path]) -> tuple[Path, ...]:
+def _search_path(program: Program, added: list[AddedFolder]) -> SearchPath:
     own, root = program.path.parent, program.root
-    source = source_folder(root)
-    between = [*added, *import_path(), *([] if source is None else [source]), root]
+    told = [*added, *import_path()]
+    appended = dict.fromkeys(each.path for each in told if each.is_behind)
+    usual = (folder for folder in (source_folder(root), root) if folder is not None and folder not in appended)
+    between = [*(each.path for each in told if not each.is_behind), *usual]
     is_packaged = (own / "__init__.py").is_file()
     folders = [package_parent(program.path), *between, own] if is_packaged else [own, *between]
-    return tuple(dict.fromkeys(folder for folder in folders if _is_project_folder(program, folder)))
+    before = tuple(dict.fromkeys(folder for folder in folders if _is_project_folder(program, folder)))
+    behind = (folder for folder in appended if folder not in before and _is_project_folder(program, folder))
+    return SearchPath(before, tuple(behind))
 
 
 class _ModuleFinder:
     """Finds the files of modules, and remembers them: many files import the same."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, search_path: SearchPath) -> None:
         self._program = program
-        self._found: dict[tuple[tuple[Path, ...], str], tuple[tuple[Path, ...], tuple[Path, ...]]] = {}
+        self._search_path = search_path
+        self._found: dict[tuple[Path | None, str], tuple[tuple[Path, ...], tuple[Path, ...]]] = {}
 
-    def find_files(self, dotted: str, folders: tuple[Path, ...]) -> tuple[Path, ...]:
-        """Return the files of every package on the way and of the module itself."""
-        return self._locate_module(dotted, folders)[0]
+    def find_files(self, dotted: str, package: Path | None = None) -> tuple[Path, ...]:
+        """Return the files of every package on the way and of the module itself.
 
-    def _locate_module(self, dotted: str, folders: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        ``package``: the folder that a relative import starts from; None: an absolute one, by the search path.
+        """
+        return self._locate_module(dotted, package)[0]
+
+    def _locate_module(self, dotted: str, package: Path | None) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         """Return the files of a module, and the folders that its submodules are looked for in."""
-        key = folders, dotted
+        key = package, dotted
         if key not in self._found:
             parent, _, name = dotted.rpartition(".")
-            above, places = self._locate_module(parent, folders) if parent else ((), folders)
+            if parent:
+                above, places = self._locate_module(parent, package)
+            else:
+                above, places = (), self._search_path.folders_of(name) if package is None else (package,)
             self._found[key] = self._find_in_places(name, above, places)
         return self._found[key]
 
@@ -333,28 +350,27 @@ class _ModuleFinder:
         return above, tuple(place / name for place in places if (place / name).is_dir())
 
 
-def _imported_files(
-    source: Source, folders: tuple[Path, ...], finder: _ModuleFinder, unresolved: dict[str, str]
-) -> Iterator[Path]:
+def _imported_files(source: Source, finder: _ModuleFinder, unresolved: dict[str, str]) -> Iterator[Path]:
     """Yield the project files that the import statements of ``source`` lead to, wherever they stand.
 
     Names that lead to none are put into ``unresolved``, with their line.
     """
     for node in _walk_statements(source.tree):
+        package: Path | None = None
         match node:
             case ast.Import():
-                names, where = [[alias.name] for alias in node.names], folders
+                names = [[alias.name] for alias in node.names]
             case ast.ImportFrom(level=0, module=str(module)):
-                names, where = [[module, *_imported_members(module, node)]], folders
+                names = [[module, *_imported_members(module, node)]]
             case ast.ImportFrom(level=level, module=relative) if level <= len(source.path.parents):
                 names = [[*([relative] if relative else []), *_imported_members(relative or "", node)]]
-                where = (source.path.parents[level - 1],)
+                package = source.path.parents[level - 1]
             case _:
                 continue
         for together in names:
-            paths = [path for name in together for path in finder.find_files(name, where)]
+            paths = [path for name in together for path in finder.find_files(name, package)]
             yield from paths
-            if not paths and where is folders:
+            if not paths and package is None:
                 for name in together:
                     unresolved.setdefault(name, f"{source.name}:{node.lineno}")
 

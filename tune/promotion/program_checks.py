@@ -154,7 +154,7 @@ def check_names(program: Program) -> None:
         if source is not program.source
         for top in _top_level_names(source, program)
     }
-    for folder in program.search_path:
+    for folder in program.search_path.before:
         for entry in sorted(folder.iterdir()):
             name = _module_name(entry)
             if name in NEEDED - {OWN_PACKAGE.name} and (name in imported or name in IMPORTED_BY_LIGHTNING):
@@ -168,7 +168,8 @@ def check_names(program: Program) -> None:
 
 def _top_level_names(source: Source, program: Program) -> set[str]:
     """Return the top-level names that a file may be imported under."""
-    holding = [folder for folder in program.search_path if source.path.is_relative_to(folder)]
+    path = program.search_path
+    holding = [folder for folder in (*path.before, *path.behind) if source.path.is_relative_to(folder)]
     return {source.path.relative_to(folder).parts[0].removesuffix(".py") for folder in holding}
 
 

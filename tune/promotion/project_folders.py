@@ -1,7 +1,7 @@
 """Where the modules of a program may lie: the root of its project, and the folders that its imports are looked for in.
 
 A folder that the program itself adds to ``sys.path`` is read from its source; one that an editable install or
-``PYTHONPATH`` adds is there in this process.
+``PYTHONPATH`` adds is there in this process. A folder that stands behind what is installed hides nothing of it.
 """
 
 import ast
@@ -10,7 +10,9 @@ import os
 import re
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 ROOT_MARKERS = ("pyproject.toml", ".git")
@@ -20,6 +22,31 @@ STANDARD_LIBRARY = Path(sysconfig.get_paths()["stdlib"]).resolve()
 """A conda environment below the root has it in no folder of FOREIGN_FOLDERS."""
 MAX_HOPS = 8
 """Names that stand for a folder are followed so far."""
+OWN_FOLDER = Path(__file__).parents[2]
+"""Where this package lies; `python run_search.py` adds it to ``sys.path``, and no trial has it there."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPath:
+    """The folders of a project that its imports are looked for in."""
+
+    before: tuple[Path, ...]
+    """Those that come before what is installed."""
+    behind: tuple[Path, ...] = ()
+    """Those that come behind it, as one that is appended to ``sys.path``; none of ``before``."""
+
+    def folders_of(self, top: str) -> tuple[Path, ...]:
+        """Return the folders in which Python would look for a top-level module."""
+        return self.before if not self.behind or is_found_first(top, self.behind) else (*self.before, *self.behind)
+
+
+@dataclass(frozen=True, slots=True)
+class AddedFolder:
+    """A folder that is in ``sys.path``, or that a program adds to it."""
+
+    path: Path
+    is_behind: bool
+    """Whether what is installed comes before it."""
 
 
 def is_foreign(path: Path, root: Path) -> bool:
@@ -39,7 +66,8 @@ def find_root(program: Path) -> Path:
     root = start = marked[0] if marked else package_parent(program)
     entries = [Path(entry).resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     above_program = [] if marked else [entry for entry in entries if program.is_relative_to(entry)]
-    for folder in (*added_folders(program.read_bytes(), program), *above_program):
+    added = [each.path for each in added_folders(program.read_bytes(), program)]
+    for folder in (*added, *above_program):
         above = next(each for each in (root, *root.parents) if folder.is_relative_to(each))
         is_near = not marked and above in (folder, start.parent) and above not in _home_and_above()
         if above in marked or is_near:
@@ -67,12 +95,34 @@ def source_folder(root: Path) -> Path | None:
     return folder if folder.is_dir() and not (folder / "__init__.py").is_file() else None
 
 
-def import_path() -> Iterator[Path]:
+def import_path() -> Iterator[AddedFolder]:
     """Yield the folders of ``sys.path``, without those of what is installed."""
-    for entry in map(Path, sys.path):
+    n_before = _last_library_place()
+    for place, entry in enumerate(map(Path, sys.path)):
         folder = entry.resolve()
         if entry.is_absolute() and folder.is_dir() and not _is_library(folder):
-            yield folder
+            yield AddedFolder(folder, place > n_before)
+
+
+def _last_library_place() -> int:
+    """Return the last place in ``sys.path`` that holds what is installed."""
+    places = [place for place, entry in enumerate(sys.path) if not FOREIGN_FOLDERS.isdisjoint(Path(entry).parts)]
+    return max(places, default=len(sys.path))
+
+
+def is_found_first(top: str, behind: Collection[Path]) -> bool:
+    """Tell whether Python finds a top-level module before it comes to the folders that stand behind what is installed.
+
+    A namespace package does not count: any regular package of its name precedes it. Nor does our own package count, of
+    whose name a program has none.
+    """
+    if top in sys.stdlib_module_names:
+        return True
+    spec = None if top == __name__.partition(".")[0] else PathFinder.find_spec(top)
+    if spec is None or spec.origin is None or not spec.has_location:
+        return False
+    folder = Path(spec.submodule_search_locations[0] if spec.submodule_search_locations else spec.origin).parent
+    return folder.resolve() not in (*behind, OWN_FOLDER)
 
 
 def folder_of_module(top: str) -> Path | None:
@@ -99,7 +149,7 @@ def _is_library(folder: Path) -> bool:
     return is_standard or not FOREIGN_FOLDERS.isdisjoint(folder.parts)
 
 
-def added_folders(raw: bytes, path: Path) -> list[Path]:
+def added_folders(raw: bytes, path: Path) -> list[AddedFolder]:
     """Return the folders that a file's source adds to ``sys.path``, as far as they can be told, in order.
 
     A relative one is looked for in the working directory, as Python does, and beside the file.
@@ -117,33 +167,54 @@ def added_folders(raw: bytes, path: Path) -> list[Path]:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    found: dict[Path, None] = {}
-    for entry in (entry for node in ast.walk(tree) for entry in _find_path_entries(node)):
+    found: dict[AddedFolder, None] = {}
+    for entry, is_behind in (added for node in ast.walk(tree) for added in _find_path_entries(node)):
         for here in (Path.cwd(), path.parent):
             text = _FolderReader(path, here, names).read_path(entry, MAX_HOPS)
             if text and (folder := Path(here, text).resolve()).is_dir():
-                found[folder] = None
+                found[AddedFolder(folder, is_behind)] = None
     return list(found)
 
 
-def _find_path_entries(node: ast.AST) -> list[ast.expr]:
-    """Return what a statement or a call adds to ``sys.path``."""
+def _find_path_entries(node: ast.AST) -> Iterator[tuple[ast.expr, bool]]:
+    """Yield what a statement or a call adds to ``sys.path``, and whether that comes behind what is installed."""
     match node:
         case ast.Call(func=ast.Attribute(value=owner, attr="append"), args=[entry]) if _is_path(owner):
-            return [entry]
-        case ast.Call(func=ast.Attribute(value=owner, attr="insert"), args=[_, entry]) if _is_path(owner):
-            return [entry]
-        case ast.Call(func=ast.Attribute(attr="addsitedir"), args=[entry]):
-            return [entry]
+            yield entry, True
+        case ast.Call(func=ast.Attribute(value=owner, attr="insert"), args=[place, entry]) if _is_path(owner):
+            yield entry, _is_place_behind(place)
+        case ast.Call(func=ast.Attribute(attr="addsitedir") | ast.Name("addsitedir"), args=[entry, *_]):
+            yield entry, True
         case ast.Call(func=ast.Attribute(value=owner, attr="extend"), args=[ast.List() | ast.Tuple() as listed]):
-            return listed.elts if _is_path(owner) else []
+            yield from ((entry, True) for entry in listed.elts if _is_path(owner))
         case ast.AugAssign(target=owner, value=ast.List() | ast.Tuple() as listed) if _is_path(owner):
-            return listed.elts
-        case ast.Assign(targets=[ast.Subscript(value=owner) | owner], value=value) if _is_path(owner):
-            lists = [each for each in ast.walk(value) if isinstance(each, ast.List)]
-            return [entry for each in lists for entry in each.elts if not isinstance(entry, ast.Starred)]
+            yield from ((entry, True) for entry in listed.elts)
+        case ast.Assign(targets=[ast.Subscript(value=owner, slice=place)], value=value) if _is_path(owner):
+            is_behind = isinstance(place, ast.Slice) and place.lower is not None and _is_place_behind(place.lower)
+            yield from ((entry, is_behind or comes_later) for entry, comes_later in _find_listed_entries(value))
+        case ast.Assign(targets=[owner], value=value) if _is_path(owner):
+            yield from _find_listed_entries(value)
+
+
+def _is_place_behind(place: ast.expr) -> bool:
+    """Tell whether a place in ``sys.path`` lies behind what is installed; one that cannot be told does not."""
+    match place:
+        case ast.Call(func=ast.Name("len"), args=[owner]):
+            return _is_path(owner)
+        case ast.Constant(value=int(number)):
+            return number > _last_library_place()
         case _:
-            return []
+            return False
+
+
+def _find_listed_entries(value: ast.expr) -> Iterator[tuple[ast.expr, bool]]:
+    """Yield the entries of lists in a new value of ``sys.path``, and whether they stand behind what it was."""
+    nodes = list(ast.walk(value))
+    former = [(node.lineno, node.col_offset) for node in nodes if isinstance(node, ast.expr) and _is_path(node)]
+    for each in nodes:
+        for entry in each.elts if isinstance(each, ast.List | ast.Tuple) else ():
+            if not isinstance(entry, ast.Starred):
+                yield entry, any(place < (entry.lineno, entry.col_offset) for place in former)
 
 
 def _is_path(node: ast.expr) -> bool:

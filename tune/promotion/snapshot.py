@@ -10,6 +10,7 @@ from tune.paths import atomic_write, read_json, read_regular
 from tune.promotion.configs.hydra_values import program_configs
 from tune.promotion.configs.read_files import read_config_files
 from tune.promotion.program import Program
+from tune.promotion.project_folders import SearchPath
 
 MANIFEST = "snapshot.json"
 
@@ -50,8 +51,10 @@ def take_snapshot(program: Program, folder: Path, args: Sequence[str] = ()) -> S
     manifest = {
         "program": program.name_of(program.path),
         "root": str(program.root),
-        "search_path": [program.name_of(each) for each in program.search_path],
+        "search_path": [program.name_of(each) for each in program.search_path.before],
     }
+    if program.search_path.behind:
+        manifest["appended_path"] = [program.name_of(each) for each in program.search_path.behind]
     with atomic_write(folder / MANIFEST) as aside:
         aside.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return Snapshot(folder, program)
@@ -64,13 +67,14 @@ def open_snapshot(folder: Path) -> Snapshot:
     """
     try:
         manifest = read_json(read_regular(folder / MANIFEST))
-        recorded = manifest.get("search_path")
-        for name in (manifest["program"], *(recorded or ())):
+        recorded, appended = manifest.get("search_path"), manifest.get("appended_path", [])
+        for name in (manifest["program"], *(recorded or ()), *appended):
             if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
                 raise ValueError(f"its program lies outside of it, got {name!r}")
         root = _find_project_root(Path(manifest["root"]), manifest["program"])
         read_regular(folder / manifest["program"])
-        search_path = None if recorded is None else tuple(root / name for name in recorded)
+        before, behind = (tuple(root / name for name in names) for names in (recorded or (), appended))
+        search_path = None if recorded is None else SearchPath(before, behind)
         return Snapshot(folder, Program(root / manifest["program"], root, search_path))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ExperimentError(

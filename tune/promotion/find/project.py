@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 
 from tune.gc_control import collector_paused
 from tune.promotion.find.module_scan import Definition, ModuleScan, dotted_path
@@ -133,11 +133,15 @@ class Project:
     def _modules_by_name(self) -> dict[str, ModuleScan]:
         """Every dotted name that a file may be imported under, in the order of the search path."""
         found: dict[str, ModuleScan] = {}
-        for folder in self.program.search_path:
+        search_path = self.program.search_path
+        folders_of = cache(search_path.folders_of)
+        for folder in (*search_path.before, *search_path.behind):
             for each in self.surveys.values():
                 path = each.source.path
                 if path.is_relative_to(folder):
-                    found.setdefault(_module_name(path.relative_to(folder).as_posix()), each)
+                    name = _module_name(path.relative_to(folder).as_posix())
+                    if folder in folders_of(name.partition(".")[0]):
+                        found.setdefault(name, each)
         return found
 
     @cached_property
