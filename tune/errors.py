@@ -153,8 +153,12 @@ def suggest_name(wrong: str, known: Iterable[str], *, what: str = "known") -> st
     """Return a hint: one near name, else the list, of a long one its beginning."""
     names = sorted(known)
     near = did_you_mean(wrong, names)
-    if near is not None:
-        return f"Did you mean {near!r}?"
+    return list_names(names, what=what) if near is None else f"Did you mean {near!r}?"
+
+
+def list_names(known: Iterable[str], *, what: str = "known") -> str:
+    """Return a hint that lists names, of a long list its beginning."""
+    names = sorted(known)
     n_shown = bisect_right(list(itertools.accumulate(len(name) + 2 for name in names)), LONGEST_LIST)
     more = f", and {len(names) - n_shown} more" if n_shown < len(names) else ""
     return f"{what.capitalize()}: {', '.join(names[:n_shown]) or 'none'}{more}."

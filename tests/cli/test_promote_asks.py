@@ -36,6 +36,32 @@ def test_promote_when_the_tags_are_made_in_a_loop_then_a_batch_tells_them(tmp_pa
     assert "logged in a run of a batch or two; also logged: Loss/Train, Loss/Val, Score/Train" in space.path.read_text()
 
 
+def test_promote_when_the_program_validates_nothing_then_a_metric_of_training_is_chosen(tmp_path, monkeypatch, capfd):
+    path = write_program(tmp_path / "project", "scripted")
+    path.write_text(path.read_text().replace("return dl(data), dl(data)", "return (dl(data),)"))
+    assert "return (dl(data),)" in path.read_text()
+    monkeypatch.chdir(path.parent)
+
+    assert main(["promote", "scripted.py", "LR", "-o", "lr"]) == 0
+    assert capfd.readouterr().out.startswith("the program validates nothing; asking a batch or two")
+    assert read_space(path.parent / "lr.yaml").metric == "Score/Train"
+
+
+@pytest.mark.parametrize("given", [["--metric=Nope", "--mode", "min"], ["--mode=max", "--metric", "Nope"]], ids=str)
+def test_a_search_by_a_metric_that_is_never_logged_names_the_command_with_one_that_is(
+    given, tmp_path, monkeypatch, capfd
+):
+    path = write_program(tmp_path / "project", "scripted")
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setattr(sys, "argv", ["promotune", "scripted.py", "LR", *given, "--yes", "--trials", "2"])
+
+    assert main([*sys.argv[1:], "--storage", str(tmp_path / "storage")]) == 2
+    assert capfd.readouterr().err == (
+        "scripted.py: 'Nope' is never logged\n  Logged: Loss/Train, Loss/Val, Score/Train, Score/Val.\n"
+        "  Write: promotune scripted.py LR --yes --trials 2 --metric Score/Val\n"
+    )
+
+
 def write_program_of_no_metric(folder, line):
     """Return a program whose source does not tell what it logs, with a line at the end of its constructor."""
     path = write_program(folder, "scripted")

@@ -7,8 +7,10 @@ from tests.recorded import Recorded
 from tests.terminal import Terminal, python
 from tune.cli.terminal.confirmation_lines import shorten_version
 from tune.cli.terminal.console import wrap_words
+from tune.cli.terminal.observer import SearchLines
 from tune.cli.terminal.summary import Screen, one_line, show_end, show_space
 from tune.cluster.resources import Resources
+from tune.experiment.counted_fits import CountedFits
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 
@@ -154,3 +156,13 @@ def test_a_version_in_a_table_of_verdicts_leaves_room_for_the_numbers_on_a_termi
 
     assert shown == "007,lr=0.027,batch-size=32,dropo..."
     assert shorten_version(Screen(), VERSION) == VERSION
+
+
+def test_a_score_on_the_test_set_is_warned_of(capfd):
+    counted = CountedFits(numbers=(1,), n_fits=1, module="Net", stage="test", max_epochs=2)
+    SearchLines(Screen(), "test_loss").on_preflight(counted, None)
+
+    out = " ".join(capfd.readouterr().out.split())
+    assert out.startswith(
+        "score: test_loss, which Trainer.test alone logs warning: test_loss is logged in Trainer.test"
+    )

@@ -127,7 +127,10 @@ def test_a_metric_that_is_never_logged_leaves_nothing(run, project, storage):
     status, _, err = run("--space", "s.yaml")
 
     assert status == 2
-    assert err == ("s.yaml:2: 'Accuracy' is never logged\n  Logged: Loss/Train, Loss/Val, Score/Train, Score/Val.\n")
+    assert err == (
+        "s.yaml:2: 'Accuracy' is never logged\n  Logged: Loss/Train, Loss/Val, Score/Train, Score/Val.\n"
+        "  Write there: `metric: Score/Val`.\n"
+    )
     assert list(storage.iterdir()) == []
 
 

@@ -215,7 +215,7 @@ def test_a_second_metric_that_is_never_logged_ends_the_search(search, tmp_path):
 
     assert type(searched.error) is MetricError
     assert searched.error.what == "'Csot' is never logged"
-    assert searched.error.hint == "Did you mean 'Cost'?"
+    assert searched.error.hint == "Did you mean 'Cost'? Logged: Cost, Loss/Val, Score."
 
 
 def test_a_repeat_is_in_the_ledger_and_has_no_version_of_its_own(search, tmp_path):

@@ -324,6 +324,12 @@ def test_curve_when_a_stage_outside_of_fit_alone_logs_the_metric_then_it_is_the_
     assert baseline.record.counted_fits.describe_score(metric) == (
         f"score: {metric}, which Trainer.{'validate' if metric == 'both' else 'test'} alone logs"
     )
+    assert baseline.record.counted_fits.describe_doubt(metric) == (
+        None
+        if metric == "both"
+        else f"{metric} is logged in Trainer.test alone: a search by it chooses what fits the test set best, "
+        "and no data is left that says how good that is; `metric` may name one of validation"
+    )
     assert baseline.files.best_checkpoint.exists()
 
 
@@ -525,9 +531,20 @@ REFUSED = {
         "built = trainer(); built.fit(Net(), loader(), [loader(), loader()])",
         {},
         "'score' is never logged",
-        "Did you mean 'score/dataloader_idx_0'?",
+        "Did you mean 'score/dataloader_idx_0'? Logged: score/dataloader_idx_0, score/dataloader_idx_1.",
     ),
-    "another name": ("fit()", {"metric": "scor"}, "'scor' is never logged", "Did you mean 'score'?"),
+    "another name": (
+        "fit()",
+        {"metric": "scor"},
+        "'scor' is never logged",
+        "Did you mean 'score'? Logged: score.",
+    ),
+    "a loader of training alone": (
+        "trainer(1).fit(Net(), loader())",
+        {},
+        "'score' is never logged, and nothing is validated",
+        "Logged: none.",
+    ),
 }
 
 

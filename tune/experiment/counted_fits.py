@@ -49,6 +49,13 @@ class CountedFits:
         outside = f", which Trainer.{self.stage} alone logs" if self.stage in OUTSIDE else ""
         return f"score: {metric}{of_fits}{outside}" if of_fits or outside else None
 
+    def describe_doubt(self, metric: str) -> str | None:
+        """Return a warning where the score is measured on the test set; None where it is not."""
+        if self.stage != "test":
+            return None
+        what = f"{metric} is logged in Trainer.test alone: a search by it chooses what fits the test set best"
+        return f"{what}, and no data is left that says how good that is; `metric` may name one of validation"
+
     def of_one_seed(self, n_seeds: int) -> "CountedFits":
         """Return the fits of a program that is executed once, of those of one that is executed with each seed."""
         n_fits = max(1, self.n_fits // n_seeds)

@@ -1,5 +1,6 @@
 """Why the baseline did not survive the pre-flight, in words, with the file that holds more."""
 
+import shlex
 from pathlib import Path
 
 from tune.errors import (
@@ -9,6 +10,7 @@ from tune.errors import (
     ProgramError,
     PromotuneError,
     UnreadOptionError,
+    did_you_mean,
 )
 from tune.experiment.records import (
     HUNG,
@@ -16,8 +18,10 @@ from tune.experiment.records import (
     WORKER_DIED,
     TrialRecord,
 )
-from tune.invocation import this_command
+from tune.invocation import join_words, this_command
 from tune.paths import display_path
+from tune.promotion.metric.find_metric import find_given_to_logger
+from tune.promotion.metric.metric import choose_of_logged, mode_of
 from tune.search.devices.device_faults import is_device_failure
 from tune.search.spec import DRIVER_LOG, Search
 from tune.trial.process.channel import has_written_stack
@@ -65,6 +69,32 @@ def _leave_out_own_frames(lines: list[str]) -> list[str]:
     return lines[behind[0] :] if behind else lines
 
 
+def _suggest_metric(record: TrialRecord, search: Search) -> str | None:
+    """Return what names a metric that the pre-flight logged, in the place of the one that it did not; None: nothing."""
+    space = search.space
+    is_elsewhere = space.metric in record.logged or find_given_to_logger(search.program, space.metric) is not None
+    if space.others or is_elsewhere or not record.logged:
+        return None
+    name = did_you_mean(space.metric, record.logged) or choose_of_logged(record.logged, "").name
+    mode = mode_of(name)
+    if search.command is None or space.lines:
+        is_opposite = mode is not None and mode != space.mode
+        return f"Write there: `metric: {name}`" + (f" and `mode: {mode}`." if is_opposite else ".")
+    words = _without_option(_without_option(shlex.split(search.command), "--metric"), "--mode")
+    return f"Write: {join_words([*words, '--metric', name, *([] if mode else ['--mode', 'min'])])}"
+
+
+def _without_option(words: list[str], option: str) -> list[str]:
+    """Return a command line without an option and its value."""
+    kept: list[str] = []
+    is_value = False
+    for word in words:
+        if not is_value and word != option and not word.startswith(f"{option}="):
+            kept.append(word)
+        is_value = word == option
+    return kept
+
+
 def create_preflight_error(record: TrialRecord | None, search: Search, death: str | None) -> PromotuneError:
     """Return the error; ``record``: the baseline's, ``death``: how its process died, where it did."""
     failure = record.failure if record else None
@@ -81,7 +111,9 @@ def create_preflight_error(record: TrialRecord | None, search: Search, death: st
         return PreflightError(None, f"{WORKER_DIED} before the pre-flight{how}", hint)
     version = search.paths.version(record.version)
     if failure.ours and failure.kind in (MetricError.__name__, NEVER_LOGGED):
-        return MetricError(search.space.place_of_entry("metric"), failure.message, failure.hint)
+        words = _suggest_metric(record, search)
+        hint = "\n  ".join(line for line in (failure.hint, words) if line)
+        return MetricError(search.space.place_of_entry("metric"), failure.message, hint or None)
     for kind in (MutationError, UnreadOptionError):
         if failure.is_a(kind.__name__):
             name, _, what = failure.message.partition(": ")

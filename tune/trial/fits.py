@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from tune.errors import MetricError, suggest_name
+from tune.errors import MetricError, did_you_mean, list_names
 from tune.experiment.counted_fits import OUTSIDE, CountedFits, FitsRule, Stage
 from tune.internals.private_apis import patch_attribute
 
@@ -94,8 +94,7 @@ def select_counted_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule 
     logging = [number for number, fit in enumerate(fits, start=1) if fit.has_metric(metric)]
     names = sorted({name for fit in fits for logged in fit.logged.values() for name in logged})
     if not logging:
-        what = f"{metric!r} is never logged" if fits else "the program never calls Trainer.fit"
-        raise MetricError(None, what, suggest_name(metric, names, what="logged"))
+        raise _build_never_logged_error(fits, metric, names)
     last = fits[logging[-1] - 1]
     alike = [number for number in logging if fits[number - 1].module == last.module]
     gone_on_with = {fits[number - 1].goes_on_with for number in logging}
@@ -120,6 +119,16 @@ def select_counted_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule 
         stage=_stage_of(fits[counted[-1] - 1], metric),
         max_epochs=fits[counted[-1] - 1].max_epochs,
     )
+
+
+def _build_never_logged_error(fits: Sequence[FitSummary], metric: str, names: Sequence[str]) -> MetricError:
+    listed, near = list_names(names, what="logged"), did_you_mean(metric, names)
+    hint = listed if near is None else f"Did you mean {near!r}? {listed}"
+    if not fits:
+        return MetricError(None, "the program never calls Trainer.fit", hint)
+    validates = any({"val", "validate"} & fit.logged.keys() for fit in fits)
+    what = f"{metric!r} is never logged"
+    return MetricError(None, what if validates else f"{what}, and nothing is validated", hint)
 
 
 def _stage_of(fit: FitSummary, metric: str) -> Stage:

@@ -20,7 +20,8 @@ from tune.promotion.find.literals import Unknown, is_whole
 from tune.promotion.find.text_options import find_text_options
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
-from tune.promotion.metric.metric import Metric, mode_of
+from tune.promotion.metric.metric import CALLBACKS, Metric, mode_of
+from tune.promotion.metric.validation import never_validates
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_names
@@ -100,15 +101,28 @@ def choose_metric(given: argparse.Namespace, request: PromoteRequest, screen: Sc
 
 def find_metric_of(given: argparse.Namespace, request: PromoteRequest, screen: Screen) -> Metric:
     """Return the metric that the user, the source or a run of a batch or two tells; its mode where that is known."""
-    found = find_metric_of_program(request.program, request.args)
+    found = find_metric_in_source(request)
     if given.metric is not None:
         same = found if found is not None and found.name == given.metric else None
         found = same or Metric(name=given.metric, mode=mode_of(given.metric), origin="given to promote")
     if found is None:
-        screen.print_line("the source does not tell what is logged; asking a batch or two of training and validation")
+        screen.print_line(f"{_tell_why_run(request)}; asking a batch or two of training and validation")
         length = {} if request.trial_epochs is None else {"max_epochs": request.trial_epochs[0]}
         found = run_for_metric(request.program, request.shape, {**request.trainer, **length})
     return replace(found, mode=given.mode or found.mode, rivals=() if given.metric is not None else found.rivals)
+
+
+def find_metric_in_source(request: PromoteRequest) -> Metric | None:
+    """Return the metric that the source tells; None where it does not, or where what it tells is never validated."""
+    found = find_metric_of_program(request.program, request.args)
+    if found is None or found.origin.startswith(CALLBACKS):
+        return found
+    return None if never_validates(request.program, request.shape, request.trainer) else found
+
+
+def _tell_why_run(request: PromoteRequest) -> str:
+    is_told = find_metric_of_program(request.program, request.args) is not None
+    return "the program validates nothing" if is_told else "the source does not tell what is logged"
 
 
 def build_lines(request: PromoteRequest) -> Iterator[TemplateLine]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tune.cli.arguments import Arguments
 from tune.cli.command_parsers import build_parser
-from tune.cli.commands.promote import build_lines, find_metric_of
+from tune.cli.commands.promote import build_lines, find_metric_in_source, find_metric_of
 from tune.cli.metric_run import is_found_by_a_run
 from tune.cli.parser import SEARCH_PROGRAM, SPACE, both_given_error, storage_of
 from tune.cli.promote_request import PromoteRequest, build_request
@@ -18,7 +18,6 @@ from tune.cli.run_plan import Drafted, run_plan
 from tune.cli.terminal.summary import Screen
 from tune.errors import OptionError
 from tune.invocation import join_words, this_command
-from tune.promotion.configs.monitored import find_metric_of_program
 from tune.promotion.find.literals import Unknown
 from tune.promotion.metric.metric import CALLBACKS, Metric
 from tune.promotion.options.declared_options import SIMILAR, find_options
@@ -124,7 +123,7 @@ def _missing_ranges(request: PromoteRequest, lines: Sequence[TemplateLine]) -> I
 
 def _is_run_needed(given: argparse.Namespace, request: PromoteRequest) -> bool:
     """Tell whether only a run of the program tells the metric; one that lacks its words cannot be run."""
-    return given.metric is None and find_metric_of_program(request.program, request.args) is None
+    return given.metric is None and find_metric_in_source(request) is None
 
 
 def _tell(missing: Sequence[Missing], given: argparse.Namespace, found: Sequence[str]) -> OptionError:

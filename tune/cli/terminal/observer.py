@@ -34,9 +34,11 @@ class SearchLines(SearchListener):
         self._screen.print_line(f"{share}: {why}")
 
     def on_preflight(self, counted: CountedFits, n_whole: int | None) -> None:
-        """Print which fits the score comes from, where a program has several."""
+        """Print which fits the score comes from, where a program has several, and a warning of one on the test set."""
         if (words := counted.describe_score(self._metric)) is not None:
             self._screen.print_line(words)
+        if (doubt := counted.describe_doubt(self._metric)) is not None:
+            self._screen.print_prose(f"warning: {doubt}", style="yellow")
 
     def on_device_left_out(self, device: str, why: str) -> None:
         """Print that a GPU gets no trial any more."""
