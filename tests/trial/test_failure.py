@@ -66,7 +66,10 @@ library.fit(step)
 """
 RAISED_BY_LIGHTNING = {  # how it raises while it handles the program's error; which of the two is told
     "raised beside it": ("raise KeyError('teardown')", "ValueError: the program's (p.py:4)"),
-    "raised from it": ("raise KeyError('better said') from error", "KeyError: 'better said'"),
+    "raised from it": (
+        "raise KeyError('better said') from error",
+        "KeyError: 'better said', from ValueError: the program's (p.py:4)",
+    ),
 }
 
 
@@ -109,6 +112,82 @@ def test_an_error_of_teardown_does_not_stand_before_the_program_s_own(tmp_path, 
         exec(f"try:\n    raise first\nexcept ValueError as error:\n    {raises}", {"first": first})
 
     assert as_failure(caught.value).reason == reason
+
+
+LOADER = """
+from torch.utils.data import DataLoader
+
+class Data:
+    def __len__(self): return 2
+    def __getitem__(self, index):
+        raise ValueError("a bad sample")
+
+list(DataLoader(Data(), num_workers=1))
+"""
+GROUP = """
+import asyncio
+
+async def work():
+    raise ValueError("the task's")
+
+async def main():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(work())
+
+asyncio.run(main())
+"""
+FROM = "def f():\n    raise {raised}\ntry:\n    f()\nexcept Exception as error:\n    {then}\n"
+CHAINED = {
+    "from another": (
+        FROM.format(raised="KeyError('lr')", then="raise ValueError('a bad config') from error"),
+        "ValueError: a bad config, from KeyError: 'lr' (p.py:2)",
+        "raise KeyError('lr')",
+    ),
+    "from another that says nothing": (
+        FROM.format(raised="AssertionError", then="raise ValueError('a bad config.') from error"),
+        "ValueError: a bad config, from AssertionError (p.py:2)",
+        "raise AssertionError",
+    ),
+    "from another, with its text in one line": (
+        FROM.format(raised="KeyError('lr')", then="raise ValueError(f'no {error}') from error"),
+        "ValueError: no 'lr' (p.py:2)",
+        "raise KeyError('lr')",
+    ),
+    "from a full memory": (
+        FROM.format(raised="MemoryError('full')", then="raise ValueError('no model') from error"),
+        "MemoryError: no model, from MemoryError: full (p.py:2)",
+        "raise MemoryError('full')",
+    ),
+    "from nothing": (
+        FROM.format(raised="KeyError('lr')", then="raise ValueError('a bad config') from None"),
+        "ValueError: a bad config (p.py:6)",
+        "raise ValueError('a bad config') from None",
+    ),
+    "by hydra": (
+        "import hydra.utils\nhydra.utils.instantiate({'_target_': 'model.build'})\n",
+        "InstantiationException: Error in call to target 'model.build', from ValueError: no such width (model.py:2)",
+        "raise ValueError('no such width')",
+    ),
+    "in a group": (
+        GROUP,
+        "ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception), from ValueError: the task's (p.py:5)",
+        'raise ValueError("the task\'s")',
+    ),
+    "in a worker of a DataLoader": (
+        LOADER,
+        "ValueError: Caught ValueError in DataLoader worker process 0, from ValueError: a bad sample (p.py:7)",
+        'raise ValueError("a bad sample")',
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "reason", "code"), CHAINED.values(), ids=CHAINED)
+def test_an_error_that_another_caused_is_told_with_that_and_its_line(tmp_path, text, reason, code):
+    (tmp_path / "model.py").write_text("def build():\n    raise ValueError('no such width')\n")
+    error, as_failure = raise_in(text, tmp_path)
+
+    failure = as_failure(error)
+    assert (failure.reason, failure.code) == (reason, code)
 
 
 def test_colors_of_a_message_are_left_out(tmp_path):

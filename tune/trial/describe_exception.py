@@ -5,10 +5,12 @@ Where an import fails, something is wrong with the environment, most often, and 
 
 import contextlib
 import importlib.util
+import itertools
 import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +19,9 @@ from tune.errors import PromotuneError
 from tune.experiment.records import Failure
 from tune.paths import display_path
 from tune.promotion.execute import IN_FORCE
+from tune.promotion.program import Program
 from tune.trial.disk_space import walk_exception_chain
-from tune.trial.messages import Job
+from tune.trial.messages import MEMORY_KINDS, Job
 from tune.trial.process.watched import is_ours
 
 DISTRIBUTIONS: Mapping[str, str] = {
@@ -111,6 +114,10 @@ COLOR = re.compile(r"\x1b\[[0-9;]*m")
 """What sets the color of a terminal's text: messages of `torch.load` hold some."""
 MOST_FRAMES = 1000
 """Of a traceback: a program that allows a million has its text written in minutes."""
+MOST_CAUSES = 50
+"""Errors of a chain that are looked at."""
+TRACEBACK = "Traceback (most recent call last):\n"
+FRAME = re.compile(r' +File "(?P<path>.+)", line (?P<line>\d+), in ')
 MOST_CHARACTERS = 2000
 """Of a message, as data: whoever looks through it, or shows it, is not to do so for minutes."""
 
@@ -158,20 +165,70 @@ def create_failure(error: BaseException, job: Job) -> Failure:
     cause = error.__cause__ or error.__context__
     exits = isinstance(error, SystemExit) and isinstance(error.code, int)
     error = cause if exits and isinstance(cause, Exception) else error
-    kind, message = type(error).__name__, _format_error(error)
-    frames = program_frames(error) or exit_frames
-    terminal_hint = TERMINAL_HINT if NO_TERMINAL.get(kind) == message else None
+    kind, message, frames = type(error).__name__, _format_error(error), program_frames(error) or exit_frames
+    if (origin := _find_origin(error)) is not None:
+        kind = type(origin).__name__ if type(origin).__name__ in MEMORY_KINDS else kind
+        message, frames = _join_messages(message, type(origin).__name__, _format_error(origin)), program_frames(origin)
+        error = origin
+    elif (told := _read_told_traceback(error, job.program)) is not None:
+        return replace(told, kind=kind)
+    terminal_hint = TERMINAL_HINT if NO_TERMINAL.get(type(error).__name__) == _format_error(error) else None
     if not frames:
         return Failure(kind=kind, message=message, hint=terminal_hint)
     place, line = frames[-1]
-    path = Path(place.tb_frame.f_code.co_filename)
-    name = job.program.name_of(path) if path.is_relative_to(job.program.root) else str(path)
+    name = _name_file(place.tb_frame.f_code.co_filename, job.program)
     code = traceback.extract_tb(place, limit=1)[0].line
     beyond = frames[-1][0].tb_next
     # What to do about a CUDA error whose own text does not say it
     cuda_hint = next((hint for what, hint in CUDA_HINTS.items() if what in message), None)
     hint = import_hint(error, beyond) or cuda_hint or _tracker_hint(error, beyond) or terminal_hint
     return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None, hint=hint)
+
+
+def _find_origin(error: BaseException, depth: int = MOST_CAUSES) -> BaseException | None:
+    """Return the deepest error with a frame of the program that this one was raised ``from``, or is a group of."""
+    group = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    for each in (*group, error.__cause__) if depth else ():
+        if each is not None:
+            found = _find_origin(each, depth - 1) or (each if program_frames(each) else None)
+            if found is not None:
+                return found
+    return None
+
+
+def _read_told_traceback(error: BaseException, program: Program) -> Failure | None:
+    """Return what an error says that holds the traceback of another process, as one of a DataLoader's worker does."""
+    before, begin, trace = _text_of(error).rpartition(TRACEBACK)
+    lines = trace.splitlines()
+    frames = [(number, match) for number, line in enumerate(lines) if (match := FRAME.match(line)) is not None]
+    if not begin or not frames:
+        return None
+    said = list(itertools.dropwhile(lambda line: line.startswith(" "), lines[frames[-1][0] :]))
+    kind, _, message = "\n".join(said).strip().partition(": ")
+    message = _join_messages(before.strip().partition("\n")[0], kind, message)[:MOST_CHARACTERS]
+    own = [(number, match) for number, match in frames if program.is_project_file(Path(match["path"]))]
+    if not own:
+        return Failure(kind=kind, message=message)
+    number, match = own[-1]
+    code = lines[number + 1].strip() if number + 1 < len(lines) else None
+    place = f"{_name_file(match['path'], program)}:{match['line']}"
+    return Failure(kind=kind, message=message, place=place, code=code or None)
+
+
+def _name_file(name: str, program: Program) -> str:
+    path = Path(name)
+    return program.name_of(path) if path.is_relative_to(program.root) else name
+
+
+def _join_messages(text: str, kind: str, origin: str) -> str:
+    """Return what an error says, with what it came from: of several lines that repeat that the first alone."""
+    first, _, more = text.partition("\n")
+    if origin and origin in text:
+        if not more:
+            return text
+        text = first
+    said = f"{kind}: {origin}" if origin else kind
+    return f"{text.rstrip(' .:')}, from {said}" if text else said
 
 
 def _find_first_error(error: BaseException) -> BaseException:
@@ -198,12 +255,15 @@ def _tracker_hint(error: BaseException, beyond: TracebackType | None) -> str | N
 
 def _format_error(error: BaseException) -> str:
     """Return what it says, if that does not raise another; of a long text the beginning, `error.txt` has it whole."""
+    text = _text_of(error)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
+
+
+def _text_of(error: BaseException) -> str:
     try:
-        text = str(error)
+        return COLOR.sub("", str(error))
     except Exception:
         return ""
-    text = COLOR.sub("", text)
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
 
 
 def program_frames(error: BaseException) -> list[tuple[TracebackType, int]]:
