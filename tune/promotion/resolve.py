@@ -9,7 +9,7 @@ from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find_constants import check_together, find_constant, find_constants
 from tune.promotion.options.declared_options import find_option, find_options
-from tune.promotion.options.option import Option, OptionParser
+from tune.promotion.options.option import REPLACED, Option, OptionParser
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
 from tune.space.conditions import is_same_yaml_value
@@ -90,7 +90,9 @@ def constant_warnings(promoted: Sequence[PromotedConstant]) -> tuple[str, ...]:
     """Return warnings about constants that are legal, and may not do what a search wants."""
     found: list[str] = []
     for item in promoted:
-        if not isinstance(item.constant, Constant):
+        if isinstance(item.constant, Option):
+            if item.constant.is_replaced:
+                found.append(f"{item.where}: {item.key}: {REPLACED} ({item.constant.where})")
             continue
         if item.constant.form is ConstantKind.VARIABLE and not item.constant.reads:
             found.append(f"{item.where}: {item.key}: nothing in the program reads it ({item.constant.where})")

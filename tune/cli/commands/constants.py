@@ -346,7 +346,8 @@ def _build_row(listing: Listing, held: ConstantOrOption) -> ConstantRow:
     if isinstance(held, Constant):
         return ConstantRow(listing.names[held], value, held.where, held.form.value, _describe_reads(held))
     form = "config" if held.parser is OptionParser.FILE else "flag" if held.is_flag else "option"
-    return ConstantRow(held.name, value, held.place, form, NEVER_READ if is_never_read(held) else "")
+    unread = "replaced by `optimizer`" if held.is_replaced else NEVER_READ
+    return ConstantRow(held.name, value, held.place, form, unread if is_never_read(held) else "")
 
 
 def _describe_reads(constant: Constant) -> str:

@@ -25,7 +25,7 @@ from tune.promotion.metric.validation import never_validates
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_names
-from tune.promotion.ranking.rank_constants import drop_vague_holder, is_never_read, telling_name
+from tune.promotion.ranking.rank_constants import describe_unread, drop_vague_holder, is_never_read, telling_name
 from tune.promotion.resolve import resolve_constants
 from tune.space.dimensions import Choice
 from tune.space.range_words import RangeWord, read_guess, read_range, widen_to
@@ -34,9 +34,6 @@ from tune.space.space_file import FOLDER, read_space
 from tune.space.suggest_range import Suggestion, suggest_range
 from tune.space.template import SpaceTemplate, TemplateLine, format_inline_yaml, render_space_template
 from tune.storage_url import absolute_path
-
-NEVER_READ = "nothing in the program reads it"
-
 
 LONGEST_NAME = 24
 """Characters of the file's name, which becomes the experiment's, and is typed; of longer names the program's stands."""
@@ -72,7 +69,7 @@ def run(given: argparse.Namespace) -> int:
     _show_space_file(screen, path, lines)
     for name, held in request.held.items():
         if is_never_read(held):
-            screen.print_prose(f"warning: {name}: {NEVER_READ} ({held.where})", style="yellow")
+            screen.print_prose(f"warning: {name}: {describe_unread(held)} ({held.where})", style="yellow")
         for warning in held.warnings if isinstance(held, Constant) and held.bound_to is not None else ():
             screen.print_prose(f"warning: {name}: {warning} ({held.where})", style="yellow")
     return 0
@@ -150,7 +147,7 @@ def build_lines(request: PromoteRequest) -> Iterator[TemplateLine]:
             if texts
             else suggest_range(telling_name(name, held), value, receivers)
         )
-        dead = f"{NEVER_READ}; " if is_never_read(held) else ""
+        dead = f"{describe_unread(held)}; " if is_never_read(held) else ""
         remark = f"{format_inline_yaml(value)} ({held.where}): {dead}{suggestion.remark}"
         yield TemplateLine(key=name, dimension=suggestion.dimension, held=value, remark=remark)
 

@@ -18,6 +18,7 @@ from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_reads import is_dest_read, is_parameter_read, may_be_executed
 from tune.promotion.options.parser_defaults import ChangedDefaults, changed_defaults
+from tune.promotion.options.replaced_optimizer import mark_replaced
 from tune.promotion.program import Program, suggest_listing
 from tune.space.dimensions import Value
 
@@ -45,7 +46,8 @@ def find_options(program: Program, args: Sequence[str] = ()) -> tuple[Option, ..
     changed = changed_defaults(project)
     options = [option for survey in project.surveys.values() for option in _find_module_options(survey, project)]
     declared = (_with_changed_default(option, changed) for option in options)
-    return *declared, *_find_hydra_options(program, args), *_in_config_files(program, args)
+    found = (*declared, *_find_hydra_options(program, args), *_in_config_files(program, args))
+    return tuple(mark_replaced(found, project, args))
 
 
 def _with_changed_default(option: Option, changed: ChangedDefaults) -> Option:

@@ -12,6 +12,7 @@ from tune.promotion.find.literals import Unknown
 from tune.space.dimensions import Value
 from tune.space.parse_dimension import parse_scalar
 
+REPLACED = "configure_optimizers alone reads it, and the given `optimizer` replaces that"
 HYDRA_PLAIN = re.compile(r"[A-Za-z_./\-][\w./\-]*")
 """Text that is itself in hydra's grammar."""
 
@@ -48,6 +49,8 @@ class Option:
     """Whether the parser makes a float of what is written."""
     is_read: bool = True
     """False where the source shows that the function which is given it never reads it."""
+    is_replaced: bool = False
+    """Whether ``configure_optimizers`` alone reads it, in the place of which the LightningCLI puts an optimizer."""
     takes_several: bool = False
     """Whether more than one word may follow its name."""
     place: str

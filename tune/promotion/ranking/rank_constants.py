@@ -16,7 +16,7 @@ from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
 from tune.promotion.metric.logged_tags import find_unjudged_modules
 from tune.promotion.options.declared_options import find_options, is_lightning_cli
-from tune.promotion.options.option import Option
+from tune.promotion.options.option import REPLACED, Option
 from tune.promotion.program import Program
 from tune.promotion.program_kind import does_something
 from tune.promotion.ranking.rank import MACHINERY, PROMISING_OF_MACHINERY, Rank, rank_of_receiver, rank_of_words
@@ -252,8 +252,13 @@ def telling_name(name: str, held: Constant | Option) -> str:
 
 
 def is_never_read(held: Constant | Option) -> bool:
-    """Tell whether the source shows that nothing reads it."""
-    return not held.reads if isinstance(held, Constant) else not held.is_read
+    """Tell whether the source shows that nothing reads it, or nothing that is executed."""
+    return not held.reads if isinstance(held, Constant) else not held.is_read or held.is_replaced
+
+
+def describe_unread(held: Constant | Option) -> str:
+    """Return why a value that is never read has no effect."""
+    return REPLACED if isinstance(held, Option) and held.is_replaced else "nothing in the program reads it"
 
 
 def _is_searchable(value: Value | Unknown, words: frozenset[str]) -> bool:
