@@ -18,6 +18,7 @@ from tune.experiment.preflight_failure import NEVER_BEGAN, remove_untrained_sear
 from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.promotion.program_checks import core_shortage_warnings, program_warnings
+from tune.promotion.replaced_processes import process_warnings
 from tune.promotion.resolve import constant_warnings, hardcoded_values
 from tune.promotion.space_checks import baseline_doubts, metric_doubts, space_warnings
 from tune.search.search_plan import SearchPlan, count_trials
@@ -64,10 +65,13 @@ def run_plan(
     unmet = baseline_doubts(plan.space.requirements, hardcoded_values(plan.promoted))
     settings, is_script = plan.space.settings, isinstance(plan.space.shape, Script)
     told = program_warnings(plan.program, is_script=is_script, seed_is_chosen=settings.seed != Settings().seed)
+    resources = plan.resources
+    processes = process_warnings(plan.program, plan.space.shape, settings.trainer, resources.workers_per_trial)
     crowded = core_shortage_warnings(plan.workers, plan.resources.cpus_per_trial)
     costs = [told for word, told in CHECKPOINTS_COST.items() if word == settings.checkpoints]
     doubts = (*metric_doubts(plan.space.metric), *unmet)
-    warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *doubts, *told, *crowded, *costs]
+    warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *doubts, *told]
+    warnings += [*processes, *crowded, *costs]
     for warning in warnings:
         screen.print_prose(f"warning: {warning}", style="yellow")
     if drafted is not None and drafted.is_asked:
