@@ -260,6 +260,22 @@ def test_promote_when_the_working_folder_hides_our_package_then_says_so_before_i
     )
 
 
+@pytest.mark.parametrize("name", ["tune.py", "logging/__init__.py", "types.py", "ray/__init__.py"])
+def test_promote_and_the_search_refuse_the_same_names_in_the_working_folder(name, project, capfd):
+    (project / name).parent.mkdir(exist_ok=True)
+    (project / name).touch()
+    errors = []
+    for words in (["promote", "net.py", "LR"], ["net.py", "LR", "--yes", "--trainer.max_epochs", "1"]):
+        assert main(words) == 2
+        errors.append(capfd.readouterr().err)
+
+    top = name.partition("/")[0]
+    module = top.removesuffix(".py")
+    assert errors[0] == errors[1]
+    assert errors[0].startswith(f"{project}/{top}: the workers would import it for the `{module}` that they need\n")
+    assert not (project / "search_spaces").exists()
+
+
 RANGES = """\
 import torch
 from torch import nn

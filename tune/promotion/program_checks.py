@@ -146,6 +146,12 @@ IMPORTED_BY_LIGHTNING = frozenset({"torch", "numpy"})
 """Those that Lightning imports, whatever the program does."""
 
 
+def check_modules(program: Program) -> None:
+    """Raise ProgramError where a search from the working directory would import another module than is meant."""
+    check_names(program)
+    check_folder(Path.cwd())
+
+
 def check_names(program: Program) -> None:
     """Raise ProgramError where a module of the project has our package's name, or hides a library that is needed."""
     imported = {

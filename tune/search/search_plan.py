@@ -17,7 +17,7 @@ from tune.promotion.find.literals import Unknown
 from tune.promotion.find_constants import find_constants
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
-from tune.promotion.program_checks import DataLoaderWorkers, check_folder, check_names, most_workers
+from tune.promotion.program_checks import DataLoaderWorkers, check_modules, most_workers
 from tune.promotion.resolve import PromotedConstant, hardcoded_values, resolve_constants
 from tune.promotion.space_checks import N_DRAWS, allowed_options, check_feasible
 from tune.search.schedulers.trial_length import check_epochs, find_epochs_constant
@@ -51,8 +51,7 @@ def prepare_search(space: Space, machine: Backend, storage: Path, name: str | No
     program = find_program(space.program)
     check_utf8(str(program.path), "the program")
     check_utf8(str(Path.cwd()), "the working directory")
-    check_names(program)
-    check_folder(Path.cwd())
+    check_modules(program)
     promoted = resolve_constants(space, program)
     check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded_values(promoted))
     check_epochs(space, program)

@@ -24,7 +24,7 @@ from tune.promotion.metric.metric import CALLBACKS, Metric, mode_of
 from tune.promotion.metric.validation import never_validates
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
-from tune.promotion.program_checks import check_names
+from tune.promotion.program_checks import check_modules
 from tune.promotion.ranking.rank_constants import describe_unread, drop_vague_holder, is_never_read, telling_name
 from tune.promotion.resolve import resolve_constants
 from tune.space.dimensions import Choice
@@ -42,7 +42,7 @@ LONGEST_NAME = 24
 def run(given: argparse.Namespace) -> int:
     """Write the file, and say what comes next."""
     program = find_program(Path(given.program))
-    check_names(program)
+    check_modules(program)
     request = build_request(given, program)
     path = _choose_output(given, request)
     if path.exists() and not given.force:

@@ -23,7 +23,7 @@ from tune.promotion.metric.metric import CALLBACKS, Metric
 from tune.promotion.options.declared_options import SIMILAR, find_options
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.program import Program, find_program
-from tune.promotion.program_checks import check_names
+from tune.promotion.program_checks import check_modules
 from tune.search.search_plan import prepare_search
 from tune.space.range_words import split_range
 from tune.space.settings import Settings
@@ -38,7 +38,7 @@ def run(given: argparse.Namespace) -> int:
     """Draft the space, show what told it, ask once, and search."""
     began = time.time() if given.profile else None
     program = find_program(Path(given.program))
-    check_names(program)
+    check_modules(program)
     _check_options(given, program)
     arguments = Arguments.from_namespace(given)
     arguments.apply_settings(Settings())  # a mistake in an option is told before the program is looked at
