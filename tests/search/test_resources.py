@@ -41,7 +41,8 @@ def four_gpus(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
     monkeypatch.setattr("tune.cluster.resources.read_cpu_quota", lambda: None)
-    monkeypatch.delenv("SLURM_CPUS_ON_NODE", raising=False)
+    for name in ("SLURM_CPUS_ON_NODE", "NCPUS", "PBS_JOBID", "NSLOTS", "JOB_ID", "LSB_DJOB_NUMPROC", "LSB_JOBID"):
+        monkeypatch.delenv(name, raising=False)
 
 
 VISIBLE = {
@@ -251,7 +252,7 @@ def test_where_a_process_is_tied_to_no_cores_all_are_its_own(monkeypatch):
     assert plan_resources(Settings(), None).n_cores == 6
 
 
-JOBS = {  # what SLURM says to a job that sees eight cores; how many of them are its own
+JOBS = {  # what a batch system says to a job that sees eight cores; how many of them are its own
     "four of the node's cores, to which nothing ties it": ({"SLURM_CPUS_ON_NODE": "4"}, 4),
     "a batch script with four tasks, which has the cores of all": (
         {"SLURM_CPUS_ON_NODE": "8", "SLURM_CPUS_PER_TASK": "2", "SLURM_NTASKS": "4"},
@@ -261,11 +262,19 @@ JOBS = {  # what SLURM says to a job that sees eight cores; how many of them are
     "salloc, whose command runs where it was typed": ({"SLURM_JOB_CPUS_PER_NODE": "4", "SLURM_CPUS_PER_TASK": "4"}, 8),
     "nothing that is a number": ({"SLURM_CPUS_ON_NODE": "4(x2)"}, 8),
     "none": ({"SLURM_CPUS_ON_NODE": "0"}, 1),
+    "PBS": ({"NCPUS": "3", "PBS_JOBID": "12.server"}, 3),
+    "SGE": ({"NSLOTS": "3", "JOB_ID": "12"}, 3),
+    "LSF": ({"LSB_DJOB_NUMPROC": "3", "LSB_JOBID": "12"}, 3),
+    "more than the process may use": ({"NSLOTS": "64", "JOB_ID": "12"}, 8),
+    "the least of two": ({"SLURM_CPUS_ON_NODE": "5", "NCPUS": "2", "PBS_JOBID": "12.server"}, 2),
+    "a variable outside of a job of PBS": ({"NCPUS": "3"}, 8),
+    "slots outside of a job of SGE": ({"NSLOTS": "3", "JOB_ID": ""}, 8),
+    "a variable outside of a job of LSF": ({"LSB_DJOB_NUMPROC": "3", "PBS_JOBID": "12.server"}, 8),
 }
 
 
 @pytest.mark.parametrize(("variables", "n_cores"), JOBS.values(), ids=JOBS)
-def test_in_a_job_of_slurm_no_more_cores_are_used_than_it_has_on_the_node(monkeypatch, variables, n_cores):
+def test_in_a_job_of_a_batch_system_no_more_cores_are_used_than_it_has(monkeypatch, variables, n_cores):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 

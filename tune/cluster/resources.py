@@ -27,8 +27,14 @@ RAY_PARTS = 10_000
 """Ray counts a GPU in so many parts."""
 DEVICES = ("gpu", "cuda", "mps")
 """Accelerators of the Trainer of which a process takes its first device, unless it was given another one."""
-CORES_OF_JOB = "SLURM_CPUS_ON_NODE"
-"""How many of this node's cores SLURM gave to the job; it says so to batch scripts and steps."""
+CORES_OF_JOB = {
+    "SLURM_CPUS_ON_NODE": "SLURM_CPUS_ON_NODE",
+    "NCPUS": "PBS_JOBID",
+    "NSLOTS": "JOB_ID",
+    "LSB_DJOB_NUMPROC": "LSB_JOBID",
+}
+"""How many cores SLURM and PBS gave to the job on this node, and SGE and LSF on all of its nodes; then what each sets
+in its jobs alone: anybody may set a variable such as NCPUS."""
 NO_AUTO = "Leave `gpus_per_trial` out, and trials run on the CPU."
 
 
@@ -192,13 +198,15 @@ def leave_out_gpu(resources: Resources, name: str) -> Resources:
 def count_cores() -> int:
     """Return the cores that this process may use; on macOS, where none are set apart for a process, all.
 
-    A container may have the time of fewer cores than it sees. A part of a core counts as one. SLURM may give a job some
-    cores of a node and tie its processes to none; what it counts for each task may be less than what the job has.
+    A container may have the time of fewer cores than it sees. A part of a core counts as one. A batch system may give a
+    job some cores of a node and tie its processes to none; what SLURM counts for each task may be less than what the
+    job has. The least counts.
     """
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    of_job = os.environ.get(CORES_OF_JOB, "")
-    if of_job.isdecimal():
-        n_cores = min(n_cores, max(1, int(of_job)))
+    for name, in_job in CORES_OF_JOB.items():
+        of_job = os.environ.get(name, "")
+        if of_job.isdecimal() and os.environ.get(in_job):
+            n_cores = min(n_cores, max(1, int(of_job)))
     quota = read_cpu_quota()
     return n_cores if quota is None else min(n_cores, max(1, math.ceil(quota)))
 
