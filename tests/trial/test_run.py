@@ -329,7 +329,7 @@ def test_a_metric_that_is_never_logged_is_found_in_the_preflight(worker):
 
     assert trial.failure.kind == "MetricError"
     assert trial.failure.message == "'score/val' is never logged"
-    assert trial.failure.hint == "Did you mean 'Score/Val'?"
+    assert trial.failure.hint == "Did you mean 'Score/Val'? Logged: Loss/Train, Loss/Val, Score/Train, Score/Val."
     assert trial.record.logged == ["Loss/Train", "Loss/Val", "Score/Train", "Score/Val"]
     assert (trial.preflights, trial.reports) == (0, [])
 
