@@ -82,6 +82,27 @@ def test_an_optimizer_is_given_in_words_or_a_file_or_by_the_source(
     assert marked(program, args) == ({"--model.rate"} if is_replaced else set())
 
 
+def test_a_value_of_a_config_file_that_names_the_module_is_replaced(program_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = "model: {class_path: net.Net, init_args: {rate: 0.1, width: 4}}\n"
+    config = f"{model}optimizer: {{class_path: torch.optim.Adam, init_args: {{lr: 0.01}}}}\n"
+    net, _, call = write(program_of, {}).source.text.partition("\n\nLightningCLI(")
+    main = "from lightning.pytorch.cli import LightningCLI\nLightningCLI(subclass_mode_model=True)\n"
+    program = program_of(main, {"c.yaml": config, "net.py": net})
+
+    assert call
+    assert marked(program, ("fit", "--config", "c.yaml")) == {"model.init_args.rate="}
+
+
+def test_a_program_without_a_lightning_cli_replaces_nothing(program_of):
+    program = write(program_of, {"MORE": "import argparse\nargparse.ArgumentParser().add_argument('--model.rate')"})
+    text = program.source.text.replace("LightningCLI(Net)", "").replace(
+        "import LightningCLI", "import SaveConfigCallback"
+    )
+
+    assert marked(program_of(text), ("--optimizer", "Adam")) == set()
+
+
 def test_a_search_of_an_option_that_is_replaced_is_warned_of(program_of, tmp_path):
     program = write(program_of, {})
     path = tmp_path / "s.yaml"

@@ -47,7 +47,8 @@ def find_options(program: Program, args: Sequence[str] = ()) -> tuple[Option, ..
     options = [option for survey in project.surveys.values() for option in _find_module_options(survey, project)]
     declared = (_with_changed_default(option, changed) for option in options)
     found = (*declared, *_find_hydra_options(program, args), *_in_config_files(program, args))
-    return tuple(mark_replaced(found, project, args))
+    names_cli = any(b"LightningCLI" in source.raw for source in program.sources.values())
+    return tuple(mark_replaced(found, project, args)) if names_cli and _has_lightning_cli(program) else found
 
 
 def _with_changed_default(option: Option, changed: ChangedDefaults) -> Option:

@@ -18,8 +18,7 @@ SAVING = "save_hyperparameters"
 def mark_replaced(options: Iterable[Option], project: Project, args: Sequence[str]) -> Iterator[Option]:
     """Yield the options; of a LightningCLI that configures the optimizer itself those without an effect are marked."""
     options = list(options)
-    is_given = any(option.parser is OptionParser.LIGHTNING_CLI for option in options)
-    is_replacing = is_given and _replaces_optimizers(options, project, args)
+    is_replacing = _replaces_optimizers(options, project, args)
     for option in options:
         is_replaced = (
             is_replacing and MODEL in option.dest.split(".")[:2] and _reaches_optimizers_alone(option.dest, project)
