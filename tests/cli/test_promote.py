@@ -488,3 +488,59 @@ def test_promote_when_another_layer_has_to_fit_a_width_then_it_says_so(tmp_path,
     told = " ".join(capfd.readouterr().out.split())
     warning = "the input of another layer has to fit it (net.py:18): give both one name, and search that"
     assert told.endswith(f"warning: Linear.out_features@17: {warning} (net.py:17)")
+
+
+SYMBOLS = """\
+import torch
+from torch import nn
+
+ACT = nn.ReLU
+OPT = torch.optim.SGD
+NORM = nn.BatchNorm1d
+"""
+
+
+def test_promote_offers_what_may_stand_in_the_place_of_a_name_of_a_library(tmp_path, monkeypatch, capfd):
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "net.py").write_text(SYMBOLS + PLAIN_SYSTEM)
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["promote", "net.py", "ACT", "OPT", "NORM", "-o", "s.yaml"]) == 0
+
+    lines = (tmp_path / "s.yaml").read_text().splitlines()
+    assert "  ACT: {choice: [nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh]}  # nn.ReLU (net.py:4): others of torch.nn" in lines
+    assert any(
+        line.startswith("  OPT: {choice: [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW]}") for line in lines
+    )
+    told = "nn.BatchNorm1d (net.py:6): a name of the source: write others, and uncomment the line"
+    assert f"  # NORM: {{choice: [nn.BatchNorm1d, ...]}}  # {told}" in lines
+    capfd.readouterr()
+
+    assert main(["net.py", "NORM", "--yes"]) == 2
+    assert "NORM=nn.BatchNorm1d,ANOTHER  what NORM may be: nn.BatchNorm1d (net.py:6)" in capfd.readouterr().err
+
+
+PLAIN_SYSTEM = """\
+import pytorch_lightning as pl
+
+MAX_EPOCHS = 2
+
+
+class Net(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(1, 1), NORM(1), ACT())
+
+    def training_step(self, batch, index):
+        return self.net(batch).sum()
+
+    def validation_step(self, batch, index):
+        self.log("val_loss", self.net(batch).sum())
+
+    def configure_optimizers(self):
+        return OPT(self.parameters(), lr=0.1)
+
+
+def dataloaders():
+    return [], []
+"""

@@ -10,11 +10,12 @@ import ast
 import builtins
 import contextlib
 import copy
+import functools
 import importlib
 import importlib.util
 import linecache
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder, SourceFileLoader
 from importlib.readers import FileReader
@@ -108,9 +109,13 @@ def _build_parameter_check(key: str, name: str) -> ast.stmt:
 
 
 def _build_lookup(key: str, node: ast.expr) -> ast.expr:
-    """Return ``__promoted__[key] if key in __promoted__ else node``."""
+    """Return ``__promoted__[key] if key in __promoted__ else node``; in the place of a name the value is resolved."""
     table = ast.Name(IN_FORCE, ast.Load())
-    taken = ast.Subscript(table, ast.Constant(key), ast.Load())
+    taken: ast.expr = ast.Subscript(table, ast.Constant(key), ast.Load())
+    if isinstance(node, ast.Name | ast.Attribute):
+        # What the expression sees, in case the values are names of the source: nn.GELU in the place of nn.ReLU
+        scopes = [ast.Call(ast.Name(name, ast.Load()), [], []) for name in ("locals", "globals")]
+        taken = ast.Call(ast.Attribute(table, "resolve", ast.Load()), [ast.Constant(key), *scopes], [])
     held = ast.Compare(ast.Constant(key), [ast.In()], [table])
     return ast.copy_location(ast.IfExp(held, taken, node), node)
 
@@ -121,8 +126,11 @@ OWN_PACKAGE = __name__.partition(".")[0]
 class PromotedValues(Mapping[str, Value]):
     """A trial's values. Each look-up gives a copy, and is counted: proof that the program took the value."""
 
-    def __init__(self, values: Mapping[str, Value]) -> None:
+    def __init__(self, values: Mapping[str, Value], symbols: Collection[str] = ()) -> None:
+        """``symbols``: the keys whose values are names of the source."""
         self._values = dict(values)
+        self._symbols = frozenset(symbols)
+        self._objects: dict[str, Any] = {}  # what these names stand for
         self.taken = dict.fromkeys(self._values, 0)
         self.displaced: dict[str, Any] = {}
         """What a promoted parameter was given in its place, by a call that no look at the source could find."""
@@ -135,7 +143,7 @@ class PromotedValues(Mapping[str, Value]):
         """Hear what a parameter holds as its function begins."""
         if key not in self._values:
             return
-        ours = self._values[key]
+        ours = self.find_expected(key)
         if not is_expected_value(value, ours) or (
             key in self.starred and isinstance(ours, float) and value is not ours
         ):
@@ -145,6 +153,22 @@ class PromotedValues(Mapping[str, Value]):
         value = copy.deepcopy(self._values[key])
         self.taken[key] += 1
         return value
+
+    def resolve(self, key: str, *scopes: Mapping[str, Any]) -> Any:
+        """Return the value; of a name what it stands for where it is written, as Python would."""
+        value = self[key]
+        if key not in self._symbols or not isinstance(value, str):
+            return value
+        root, *attributes = value.split(".")
+        scope = next((each for each in (*scopes, vars(builtins)) if root in each), None)
+        if scope is None:
+            raise NameError(f"name {root!r} is not defined", name=root)
+        self._objects[key] = functools.reduce(getattr, attributes, scope[root])
+        return self._objects[key]
+
+    def find_expected(self, key: str) -> Any:
+        """Return what the program holds where the value is in force."""
+        return self._objects.get(key, self._values[key])
 
     def __contains__(self, key: object) -> bool:
         return key in self._values
@@ -169,8 +193,10 @@ def is_expected_value(held: Any, wanted: Value) -> bool:
 class Executor:
     """Executes one snapshot again and again; holds the compiled code, which forked processes inherit."""
 
-    def __init__(self, snapshot: Snapshot, sites: Mapping[str, Sequence[Site]]) -> None:
+    def __init__(self, snapshot: Snapshot, sites: Mapping[str, Sequence[Site]], symbols: Collection[str] = ()) -> None:
+        """``symbols``: the keys whose values are names of the source."""
         self.snapshot = snapshot
+        self._symbols = symbols
         self._keys: dict[str, Keys] = {}
         for key, places in sites.items():
             for site in places:
@@ -187,7 +213,7 @@ class Executor:
     def promoted_imports(self, values: Mapping[str, Value]) -> Iterator[PromotedValues]:
         """Put ``values`` in force for whatever is imported of the project; on leaving, all of it is forgotten."""
         program = self.snapshot.program
-        in_force = PromotedValues(values)
+        in_force = PromotedValues(values, self._symbols)
         with _import_path(program), _hide_modules(_find_shadowed_modules(program)), _ProjectFinder(self, in_force):
             yield in_force
 

@@ -12,6 +12,7 @@ from tune.promotion.options.declared_options import find_option, find_options
 from tune.promotion.options.option import REPLACED, Option, OptionParser
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
+from tune.promotion.symbols import holds_symbols
 from tune.space.conditions import is_same_yaml_value
 from tune.space.dimensions import (
     Choice,
@@ -43,11 +44,14 @@ class PromotedConstant:
     """What it may be, its values of the constant's type."""
     where: str
     """The entry's place: ``search_spaces/lr_bs.yaml:7``."""
+    is_symbol: bool = False
+    """Whether its values are names that the source resolves, such as ``nn.ReLU``, and no texts."""
 
     @property
     def value(self) -> Value | Unknown:
-        """What the source holds now."""
-        return self.constant.value
+        """What the source holds now; of a name its text."""
+        held = self.constant.value
+        return held.text if self.is_symbol and isinstance(held, Unknown) else held
 
 
 def resolve_constants(space: Space, program: Program) -> tuple[PromotedConstant, ...]:
@@ -66,7 +70,8 @@ def resolve_constants(space: Space, program: Program) -> tuple[PromotedConstant,
         fitted = fit_dimension(key, constant, dimension, where)
         if isinstance(constant, Option):
             _check_can_be_given(key, constant, fitted, where)
-        found.append(PromotedConstant(key=key, constant=constant, dimension=fitted, where=where))
+        is_symbol = isinstance(constant, Constant) and holds_symbols(key, constant, fitted, program, where)
+        found.append(PromotedConstant(key=key, constant=constant, dimension=fitted, where=where, is_symbol=is_symbol))
     check_together(
         [item.constant for item in found if isinstance(item.constant, Constant)], space.place_of_entry("constants")
     )

@@ -25,7 +25,7 @@ from tune.errors import ApplyError
 from tune.promotion.configs.config_file import ConfigPlace, ConfigSource, rewrite_config
 from tune.promotion.constant import Constant, Site, Span
 from tune.promotion.find.expressions import environment_default
-from tune.promotion.find.literals import Unknown, evaluate_literal
+from tune.promotion.find.literals import Symbol, Unknown, evaluate_literal
 from tune.promotion.program import Program, Source
 from tune.space.dimensions import Value
 
@@ -135,7 +135,7 @@ def has_same_repr(one: Value, other: Value) -> bool:
 def format_literal(value: Value, old: str, layout: SourceText) -> str:
     """Return the Python text of a value, after the style of the text it replaces."""
     match value:
-        case bool() | None:
+        case bool() | None | Symbol():
             return repr(value)
         case int():
             return f"{value:_}" if "_" in old and old.replace("_", "").lstrip("+-").isdigit() else repr(value)

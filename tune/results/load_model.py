@@ -83,7 +83,9 @@ def _build_model(
         raise ExperimentError(name, what, hint)
     promoted = resolve_constants(space, program)
     executor = Executor(
-        snapshot, {item.key: item.constant.sites for item in promoted if isinstance(item.constant, Constant)}
+        snapshot,
+        {item.key: item.constant.sites for item in promoted if isinstance(item.constant, Constant)},
+        [item.key for item in promoted if item.is_symbol],
     )
     wanted = space.shape.class_name if isinstance(space.shape, System) else None
     dimensions = {item.key: item.dimension for item in promoted}

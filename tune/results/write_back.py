@@ -16,14 +16,15 @@ from tune.invocation import this_command
 from tune.paths import ExperimentPaths, atomic_write, display_path, read_json, read_regular
 from tune.promotion.constant import Constant
 from tune.promotion.drift import Edited, Removed, Standing, Unchanged, find_drift
-from tune.promotion.find.literals import Unknown
+from tune.promotion.find.literals import Symbol, Unknown
 from tune.promotion.options.declared_options import find_option, find_options
 from tune.promotion.options.option import Option, OptionParser, option_words
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.promotion.source_edit import Rewrite, has_same_repr, restore_expressions, rewrite_configs, rewrite_sources
-from tune.space.dimensions import Choice, FloatRange, Value, is_number, place_in
+from tune.results.source_values import as_json, as_source_value
+from tune.space.dimensions import FloatRange, Value, is_number, place_in
 from tune.space.space import Script
 
 WAIT_S = 10.0
@@ -58,17 +59,6 @@ def is_applied(applied: Applied, key: str, value: Value) -> bool:
     return any(has_same_repr(each, as_json(value)) for each in applied.get(key, []))
 
 
-def as_json(value: Value) -> Value:
-    """Return a value with lists for tuples."""
-    match value:
-        case tuple() | list():
-            return [as_json(each) for each in value]
-        case dict():
-            return {key: as_json(each) for key, each in value.items()}
-        case _:
-            return value
-
-
 @dataclass(frozen=True, slots=True)
 class ConstantUpdate:
     """A promoted constant, the trial's value of it, and what became of it in the source."""
@@ -98,6 +88,8 @@ class ConstantUpdate:
         """Whether the source holds the value already."""
         match self.standing:
             case Unchanged(now=now) | Edited(now=now):
+                if isinstance(self.value, Symbol):
+                    return repr(now.value) == repr(self.value)
                 if isinstance(now.value, Unknown) or isinstance(self.value, Unknown):
                     return False
                 return has_same_repr(now.value, self.value)
@@ -206,7 +198,7 @@ def write_back(experiment: StoredExperiment, trial: TrialResult, digits: int | N
     """
     then, now = experiment.snapshot.stored_program, _reread_program(experiment.snapshot.program)
     promoted = resolve_constants(experiment.space, then)
-    values = {item.key: as_program_type(trial.values[item.key], item) for item in promoted if item.key in trial.values}
+    values = {item.key: as_source_value(trial.values[item.key], item) for item in promoted if item.key in trial.values}
     if digits is not None and not trial.is_baseline:
         values |= {item.key: _round_value(values[item.key], item, digits) for item in promoted if item.key in values}
     searched = {item.key: item.constant for item in promoted if isinstance(item.constant, Constant)}
@@ -317,8 +309,8 @@ def _find_written_options(
 
 def _is_ours(applied: Applied, key: str, standing: Standing) -> bool:
     match standing:
-        case Edited(now=now) if not isinstance(now.value, Unknown):
-            return is_applied(applied, key, now.value)
+        case Edited(now=now):
+            return is_applied(applied, key, now.value.text if isinstance(now.value, Unknown) else now.value)
         case _:
             return False
 
@@ -328,14 +320,6 @@ def _reread_program(program: Program) -> Program:
         return replace(program)  # read anew
     hint = "Put it back where it was searched" + ("." if program.root.is_dir() else ", or run this in its new folder.")
     raise ProgramError(None, f"the program is gone: {program.path}", hint)
-
-
-def as_program_type(value: Value, item: PromotedConstant) -> Value:
-    """Return a value as the program's type: the ledger is JSON, which writes a tuple as a list."""
-    known = [*item.dimension.options] if isinstance(item.dimension, Choice) else []
-    if not isinstance(item.value, Unknown):
-        known.append(item.value)
-    return next((each for each in known if has_same_repr(as_json(each), as_json(value))), value)
 
 
 def _find_other_changes(
@@ -371,8 +355,9 @@ def _find_applied_values(wanted: ConstantUpdate) -> Iterator[tuple[Constant, Val
     if wanted.is_applied:
         if not isinstance(wanted.value, Unknown):
             yield wanted.was, wanted.value
-    elif wanted.is_ours and wanted.now is not None and not isinstance(wanted.now.value, Unknown):
-        yield wanted.was, wanted.now.value
+    elif wanted.is_ours and wanted.now is not None:
+        held = wanted.now.value
+        yield wanted.was, Symbol(held.text) if isinstance(held, Unknown) else held
 
 
 def describe_changed_lines(before: bytes, after: bytes) -> str:

@@ -92,6 +92,7 @@ def build_job(
         snapshot=snapshot,
         shape=space.shape,
         constants={item.key: item.constant for item in promoted if isinstance(item.constant, Constant)},
+        symbols=frozenset(item.key for item in promoted if item.is_symbol),
         options={item.key: item.constant for item in promoted if isinstance(item.constant, Option)},
         probes=_choose_probes(space, promoted),
         hardcoded=_hardcoded_constants(program, promoted),

@@ -27,6 +27,7 @@ from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_modules
 from tune.promotion.ranking.rank_constants import describe_unread, drop_vague_holder, is_never_read, telling_name
 from tune.promotion.resolve import resolve_constants
+from tune.promotion.symbols import find_library_name, suggest_symbols
 from tune.space.dimensions import Choice
 from tune.space.range_words import RangeWord, read_guess, read_range, widen_to
 from tune.space.space import Script, System
@@ -131,6 +132,9 @@ def build_lines(request: PromoteRequest) -> Iterator[TemplateLine]:
         if word.start is not None:
             yield _line_as_written(name, word, held, receiving_parameters(held, flows))
             continue
+        if isinstance(held, Constant) and (known := find_library_name(held, request.program)) is not None:
+            yield _line_of_library_name(name, held, known, request.program)
+            continue
         if isinstance(value, Unknown):
             suggestion = Suggestion(None, "only running the program tells its value: write its range")
             remark = f"{value} ({held.where}): {suggestion.remark}"
@@ -150,6 +154,15 @@ def build_lines(request: PromoteRequest) -> Iterator[TemplateLine]:
         dead = f"{describe_unread(held)}; " if is_never_read(held) else ""
         remark = f"{format_inline_yaml(value)} ({held.where}): {dead}{suggestion.remark}"
         yield TemplateLine(key=name, dimension=suggestion.dimension, held=value, remark=remark)
+
+
+def _line_of_library_name(name: str, held: Constant, known: str, program: Program) -> TemplateLine:
+    """Return the line of a constant that holds a name of a library, such as ``nn.ReLU``."""
+    others = suggest_symbols(held, program)
+    dimension = Choice(options=others) if others else None
+    told = f"others of {known.rpartition('.')[0]}" if others else "a name of the source: write others"
+    text = repr(held.value)
+    return TemplateLine(key=name, dimension=dimension, held=text, remark=f"{text} ({held.where}): {told}")
 
 
 def _line_as_written(name: str, word: RangeWord, held: Held, receivers: Sequence[tuple[str, str]]) -> TemplateLine:

@@ -110,7 +110,9 @@ def _missing_ranges(request: PromoteRequest, lines: Sequence[TemplateLine]) -> I
             continue
         value = request.held[line.key].value
         separator = "" if line.key.endswith("=") else "="
-        if isinstance(value, Unknown) or value is None:
+        if isinstance(value, Unknown) and line.held is not None:
+            example = f"{value},ANOTHER"
+        elif isinstance(value, Unknown) or value is None:
             example = "LOW..HIGH"
         elif isinstance(value, list | tuple | dict):
             hint = f"`{this_command()} promote` writes a file to do it in."

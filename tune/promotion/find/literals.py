@@ -4,6 +4,7 @@ import ast
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any
 
 from tune.space.dimensions import Value
@@ -30,8 +31,27 @@ class Unknown:
     text: str
     """The expression, as Python writes it."""
 
+    @property
+    def is_dotted_name(self) -> bool:
+        """Whether the expression is a name, or an attribute of one: ``nn.ReLU``."""
+        return is_dotted_name(self.text)
+
     def __repr__(self) -> str:
         return self.text
+
+
+def is_dotted_name(text: str) -> bool:
+    """Tell whether a text is a name, or an attribute of one."""
+    return all(part.isidentifier() and not iskeyword(part) for part in text.split("."))
+
+
+class Symbol(str):
+    """A dotted name that the source resolves, such as ``nn.ReLU``; in the source it stands without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 MOST_BITS = 10_000

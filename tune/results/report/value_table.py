@@ -9,7 +9,7 @@ from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown
 from tune.promotion.resolve import PromotedConstant
 from tune.promotion.source_edit import build_diff, rewrite_sources
-from tune.results.write_back import as_program_type
+from tune.results.source_values import as_program_type
 from tune.space.conditions import describe_condition
 from tune.space.dimensions import describe_dimension
 

@@ -38,7 +38,8 @@ class PromotedValueCheck:
                 continue
             for module, held in self._find_module_values(constant, modules):
                 self._check_value(key, constant, held)
-                value = str(held) if isinstance(held, PurePath) else held
+                is_symbol = self._in_force.find_expected(key) is not self._values[key]
+                value = str(held) if isinstance(held, PurePath) else self._values[key] if is_symbol else held
                 unread = "" if constant.reads else ", and nothing in the program reads it"
                 self.found[key] = {"value": value, "where": f"{module} when training began{unread}"}
 
@@ -67,7 +68,7 @@ class PromotedValueCheck:
             )
 
     def _check_value(self, key: str, constant: Constant, held: Any) -> None:
-        wanted = self._values[key]
+        wanted = self._in_force.find_expected(key)
         if not is_expected_value(held, wanted):
             raise ProgramError(
                 constant.where,

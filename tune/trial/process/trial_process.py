@@ -58,7 +58,7 @@ def load_job(file: str) -> tuple[Job, Executor]:
     """Return the job in a file and what executes its program."""
     job: Job = pickle.loads(Path(file).read_bytes())  # noqa: S301 - our own file, in a folder of ours alone
     sites = {key: constant.sites for key, constant in job.constants.items()}
-    return job, Executor(Snapshot(job.snapshot, job.program), sites)
+    return job, Executor(Snapshot(job.snapshot, job.program), sites, job.symbols)
 
 
 def run_child(connection: Connection, prepared: PreparedJob) -> NoReturn:
