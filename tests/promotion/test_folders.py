@@ -282,6 +282,17 @@ def test_a_copy_of_an_installed_library_counts_where_a_plain_run_imports_it(
     assert run_main(executor, capsys, X=7) == seen
 
 
+def test_a_folder_of_an_editable_install_stands_behind_what_is_installed(write, tmp_path, monkeypatch, capsys):
+    files = {"pyproject.toml": "", "train.py": READS_BOTH, "lib/own.py": CONFIG, "lib/dep/__init__.py": FORK}
+    project = write(files)
+    write(INSTALLED_PACKAGE, "env")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "env" / "site-packages"), str(project / "lib")])
+    executor = executor_of(project / "train.py", tmp_path / "snapshot", "X")
+    (project / "lib" / "own.py").write_text("X = 'edited meanwhile'\n")
+
+    assert run_main(executor, capsys, X=7) == "SEEN installed 7\n"
+
+
 def test_a_root_that_is_appended_stands_behind_what_is_installed(write, tmp_path, monkeypatch):
     project = write(
         {"pyproject.toml": "", "dep/__init__.py": FORK, "own.py": CONFIG}
