@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tune.cli import main
+from tune.promotion.checks.space_checks import space_warnings
 from tune.promotion.find_constants import shortest_names
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
-from tune.promotion.space_checks import space_warnings
 from tune.search.schedulers.trial_length import check_epochs
 from tune.space.dimensions import is_in_dimension
 from tune.space.space import System

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tune.promotion.checks.space_checks import space_warnings
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
-from tune.promotion.space_checks import space_warnings
 from tune.search.schedulers.trial_length import check_epochs
 from tune.space.space_file import read_space
 

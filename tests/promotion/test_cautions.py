@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import ProgramError
-from tune.promotion.program_checks import check_folder, check_names, program_warnings
+from tune.promotion.checks.program_checks import check_folder, check_names, program_warnings
 
 SEEDS = {
     "seed_everything": "import pytorch_lightning as pl\npl.seed_everything(42)\n",

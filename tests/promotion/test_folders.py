@@ -8,11 +8,11 @@ import textwrap
 import pytest
 
 from tune.errors import ConstantError
+from tune.promotion.checks.outside_modules import find_outside_modules
+from tune.promotion.checks.program_checks import program_warnings
 from tune.promotion.execute import Executor
 from tune.promotion.find_constants import find_constant, find_constants
-from tune.promotion.outside_modules import find_outside_modules
 from tune.promotion.program import find_program
-from tune.promotion.program_checks import program_warnings
 from tune.promotion.project_folders import added_folders
 from tune.promotion.snapshot import open_snapshot, take_snapshot
 

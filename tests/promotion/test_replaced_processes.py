@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.promotion.replaced_processes import process_warnings
+from tune.promotion.checks.replaced_processes import process_warnings
 from tune.space.space import Script, System
 
 TOLD = "a trial trains in one process on one machine, and not with"

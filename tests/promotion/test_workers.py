@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
+from tune.promotion.checks.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
 from tune.promotion.resolve import resolve_constants
 from tune.space.space import Script
 from tune.space.space_file import read_space

@@ -584,7 +584,7 @@ def test_what_makes_a_loader_slip_is_refused(project, text):
 
 
 def test_reading_imports_nothing_heavy():
-    code = "import sys, tune.space.space_file, tune.promotion.space_checks, tune.promotion.resolve\n"
+    code = "import sys, tune.space.space_file, tune.promotion.checks.space_checks, tune.promotion.resolve\n"
     code += "print([module for module in sys.argv[1:] if module in sys.modules])"
     heavy = ["torch", "ray", "lightning", "pytorch_lightning", "optuna", "pandas", "numpy"]
     out = subprocess.run(

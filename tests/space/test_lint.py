@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.space.test_suggestion import SUGGESTIONS
-from tune.promotion.space_checks import space_warnings
+from tune.promotion.checks.space_checks import space_warnings
 from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange
 from tune.space.suggest_range import suggest_range
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune.errors import SpaceError
-from tune.promotion.space_checks import baseline_doubts, check_feasible, metric_doubts
+from tune.promotion.checks.space_checks import baseline_doubts, check_feasible, metric_doubts
 from tune.space.constraints import read_requirement
 from tune.space.space_file import read_space, write_space
 

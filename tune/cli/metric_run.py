@@ -7,9 +7,9 @@ from pathlib import Path
 from tune.cluster.resources import plan_resources
 from tune.errors import MetricError
 from tune.paths import ExperimentPaths, VersionPaths
+from tune.promotion.checks.program_checks import check_folder
 from tune.promotion.metric.metric import Metric, choose_of_logged
 from tune.promotion.program import Program
-from tune.promotion.program_checks import check_folder
 from tune.space.dimensions import Value
 from tune.space.settings import Settings
 from tune.space.space import Shape, Space

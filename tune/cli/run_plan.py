@@ -17,10 +17,10 @@ from tune.experiment.lock import lock_experiment
 from tune.experiment.preflight_failure import NEVER_BEGAN, remove_untrained_search
 from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, claim_experiment
-from tune.promotion.program_checks import core_shortage_warnings, program_warnings
-from tune.promotion.replaced_processes import process_warnings
+from tune.promotion.checks.program_checks import core_shortage_warnings, program_warnings
+from tune.promotion.checks.replaced_processes import process_warnings
+from tune.promotion.checks.space_checks import baseline_doubts, metric_doubts, space_warnings
 from tune.promotion.resolve import constant_warnings, hardcoded_values
-from tune.promotion.space_checks import baseline_doubts, metric_doubts, space_warnings
 from tune.search.search_plan import SearchPlan, count_trials
 from tune.space.settings import Settings
 from tune.space.space import Script

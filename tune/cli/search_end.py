@@ -29,7 +29,7 @@ from tune.experiment.open import open_experiment
 from tune.experiment.trial_result import BASELINE
 from tune.invocation import this_command
 from tune.paths import ExperimentPaths, display_path
-from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
+from tune.promotion.checks.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
 from tune.results.confirm.confirmation import read_confirmation
 from tune.results.failure_groups import group_failures
 from tune.results.hints.find_hints import DeviceFault, Hint, find_hints

@@ -9,8 +9,8 @@ from tune.cluster.resources import Resources, count_gpu_slots, spread_trials
 from tune.errors import OptionError
 from tune.experiment.gpu_records import GpuMemoryReport, MemoryFootprint, read_gpu_memory
 from tune.experiment.records import TrialRecord
+from tune.promotion.checks.space_checks import N_DRAWS, allowed_options
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
-from tune.promotion.space_checks import N_DRAWS, allowed_options
 from tune.space.conditions import draw_config
 from tune.space.dimensions import Dimension, Value, extreme_values, is_int
 from tune.space.settings import AUTO, Settings

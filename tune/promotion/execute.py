@@ -24,9 +24,9 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from tune.gc_control import deep_recursion
+from tune.promotion.checks.program_checks import is_line_magic
 from tune.promotion.constant import Site, Span
 from tune.promotion.program import Program, decode_source
-from tune.promotion.program_checks import is_line_magic
 from tune.promotion.snapshot import Snapshot
 from tune.space.dimensions import Value
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from tune.errors import ConstantError, did_you_mean
 from tune.gc_control import collector_paused, deep_recursion
+from tune.promotion.checks.outside_modules import check_not_outside
 from tune.promotion.constant import Constant, ConstantScan, Site, UnnamedLiteral, UnsupportedConstant
 from tune.promotion.find.arguments import find_arguments, find_calls
 from tune.promotion.find.containers import find_fields
@@ -22,7 +23,6 @@ from tune.promotion.find.usages import ConstantReads, NamespaceAssignments
 from tune.promotion.find.value_flow import add_holders, find_value_flows
 from tune.promotion.find.variables import COMPUTED_FROM, find_attributes, find_variables
 from tune.promotion.options.declared_options import find_options
-from tune.promotion.outside_modules import check_not_outside
 from tune.promotion.program import Program, suggest_listing
 from tune.space.dimensions import canonical_name
 

@@ -12,14 +12,14 @@ from tune.cluster.backend import Backend
 from tune.cluster.resources import Resources
 from tune.experiment.environment import name_gpus, visible_gpus
 from tune.paths import check_name
+from tune.promotion.checks.program_checks import DataLoaderWorkers, check_modules, most_workers
+from tune.promotion.checks.space_checks import N_DRAWS, allowed_options, check_feasible
 from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find_constants import find_constants
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
-from tune.promotion.program_checks import DataLoaderWorkers, check_modules, most_workers
 from tune.promotion.resolve import PromotedConstant, hardcoded_values, resolve_constants
-from tune.promotion.space_checks import N_DRAWS, allowed_options, check_feasible
 from tune.search.schedulers.trial_length import check_epochs, find_epochs_constant
 from tune.space.conditions import draw_config
 from tune.space.dimensions import Value, could_draw, extreme_values, n_points

@@ -14,6 +14,7 @@ from tune.cli.terminal.streams import LONGEST_CELL, make_printable_line
 from tune.cli.terminal.summary import Screen
 from tune.errors import relative_if_shorter
 from tune.invocation import join_words, this_command
+from tune.promotion.checks.outside_modules import find_outside_modules, outside_warnings
 from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant, ConstantScan, UnsupportedConstant
 from tune.promotion.find.literals import Unknown
@@ -24,7 +25,6 @@ from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.options.required_words import find_required_words
-from tune.promotion.outside_modules import find_outside_modules, outside_warnings
 from tune.promotion.program import Program, find_program
 from tune.promotion.ranking.rank import Rank
 from tune.promotion.ranking.rank_constants import ConstantRanking, is_never_read

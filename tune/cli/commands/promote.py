@@ -14,6 +14,7 @@ from tune.cli.terminal.summary import Screen
 from tune.errors import OptionError, UserError, relative_if_shorter
 from tune.invocation import this_command
 from tune.paths import atomic_write
+from tune.promotion.checks.program_checks import check_modules
 from tune.promotion.configs.monitored import find_metric_of_program
 from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown, is_whole
@@ -24,7 +25,6 @@ from tune.promotion.metric.metric import CALLBACKS, Metric, mode_of
 from tune.promotion.metric.validation import never_validates
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
-from tune.promotion.program_checks import check_modules
 from tune.promotion.ranking.rank_constants import describe_unread, drop_vague_holder, is_never_read, telling_name
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.symbols import find_library_name, suggest_symbols

@@ -32,10 +32,10 @@ from tune.experiment.steer import ask_running, open_mailbox
 from tune.experiment.verdicts import count_ended, find_confirmation
 from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, display_path
-from tune.promotion.program_checks import most_workers
+from tune.promotion.checks.program_checks import most_workers
+from tune.promotion.checks.space_checks import check_feasible, space_warnings
 from tune.promotion.resolve import PromotedConstant, constant_warnings, hardcoded_values, resolve_constants
 from tune.promotion.snapshot import Snapshot, check_root
-from tune.promotion.space_checks import check_feasible, space_warnings
 from tune.search.search_plan import count_trials
 from tune.space.edit import describe_changes, edited_space
 from tune.space.settings import AUTO, Settings

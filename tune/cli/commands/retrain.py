@@ -22,7 +22,7 @@ from tune.experiment.trial_result import TrialResult, describe_changes, find_sco
 from tune.experiment.verdicts import VerdictRecord
 from tune.invocation import this_command
 from tune.paths import display_path
-from tune.promotion.program_checks import most_workers
+from tune.promotion.checks.program_checks import most_workers
 from tune.promotion.snapshot import check_root
 from tune.results.confirm.error_rate import count_needed_seeds
 from tune.results.confirm.project import find_search_number

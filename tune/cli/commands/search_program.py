@@ -18,12 +18,12 @@ from tune.cli.run_plan import Drafted, run_plan
 from tune.cli.terminal.summary import Screen
 from tune.errors import OptionError
 from tune.invocation import join_words, this_command
+from tune.promotion.checks.program_checks import check_modules
 from tune.promotion.find.literals import Unknown
 from tune.promotion.metric.metric import CALLBACKS, Metric
 from tune.promotion.options.declared_options import SIMILAR, find_options
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.program import Program, find_program
-from tune.promotion.program_checks import check_modules
 from tune.search.search_plan import prepare_search
 from tune.space.range_words import split_range
 from tune.space.settings import Settings

@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from tune.errors import SearchError
 from tune.experiment.proposal_note import PROPOSED
 from tune.experiment.trial_result import read_metric_values
+from tune.promotion.checks.space_checks import N_DRAWS
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
-from tune.promotion.space_checks import N_DRAWS
 from tune.search.samplers.optuna_samplers import N_STARTUP_TRIALS, build_sampler, grid_points
 from tune.search.samplers.optuna_values import distribution_of, from_label, to_label, widen_dimension
 from tune.search.samplers.perturb import SHARE, perturb_config

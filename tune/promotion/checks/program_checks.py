@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tune.errors import ProgramError
+from tune.promotion.checks.outside_modules import outside_warnings
 from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.scan import is_main_guard
@@ -15,7 +16,6 @@ from tune.promotion.find_constants import find_constants
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import option_in_force
-from tune.promotion.outside_modules import outside_warnings
 from tune.promotion.program import Program, Source
 from tune.promotion.resolve import PromotedConstant
 from tune.space.dimensions import extreme_values, is_int
