@@ -27,6 +27,10 @@ def promising(program):
 
 
 PROMISING = {
+    "names of optimizers and activations, of a library": (
+        "ACT = nn.ReLU\nLR = 0.1\nKIND = optim.Adam\nNORM = nn.BatchNorm1d\nclass Net(nn.Module):\n    def __init__(self, act=ACT, gate=nn.Tanh): self.a = act(), gate(), NORM\nNet()\nKIND([], lr=LR)\n",
+        ["LR", "ACT", "KIND", "Net.act", "Net.gate"],
+    ),
     "by name, in this order": (
         "EPOCHS = 3\nGAMMA = 0.9\nWEIGHT_DECAY = 0.1\nDROPOUT = 0.1\nHIDDEN = 64\nBATCH_SIZE = 32\nLR = 1e-3\nprint(EPOCHS, GAMMA, WEIGHT_DECAY, DROPOUT, HIDDEN, BATCH_SIZE, LR)\n",
         ["LR", "BATCH_SIZE", "HIDDEN", "DROPOUT", "WEIGHT_DECAY", "GAMMA", "EPOCHS"],
@@ -366,7 +370,7 @@ def test_a_width_of_the_data_is_not_promising(program_of, text, names):
 
 
 CHOICES = {
-    "a class": "class Net(nn.Module):\n    def __init__(self, activation=nn.GELU): self.act = activation()\nNet()\n",
+    "a class of which no other is known": "class Net(nn.Module):\n    def __init__(self, activation=nn.Identity): self.act = activation()\nNet()\n",
     "an attribute of another": "def draw(loss_curve): print(loss_curve)\nclass T: losses = []\ndraw(T.losses)\n",
     "nothing yet": "class Head(nn.Module):\n    def __init__(self): self.loss = None\n    def forward(self): return self.loss\nHead()\n",
 }

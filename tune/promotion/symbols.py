@@ -32,11 +32,12 @@ def find_library_name(constant: Constant, program: Program) -> str | None:
 
 def suggest_symbols(constant: Constant, program: Program) -> tuple[str, ...]:
     """Return the names that may stand in a constant's place, its own first; nothing where none is known."""
-    name = find_library_name(constant, program)
-    module, _, own = (name or "").rpartition(".")
+    prefix, _, own = repr(constant.value).rpartition(".")
+    if not prefix or not any(own in names for names in ALTERNATIVES.values()):
+        return ()  # ``from torch.nn import ReLU``: the file knows no other
+    module, _, _ = (find_library_name(constant, program) or "").rpartition(".")
     others = ALTERNATIVES.get(module, ())
-    prefix = repr(constant.value).rpartition(".")[0]
-    if own not in others or not prefix:  # ``from torch.nn import ReLU``: the file knows no other
+    if own not in others:
         return ()
     return tuple(f"{prefix}.{each}" for each in (own, *(each for each in others if each != own)))
 

@@ -20,6 +20,7 @@ from tune.promotion.options.option import REPLACED, Option
 from tune.promotion.program import Program
 from tune.promotion.program_kind import does_something
 from tune.promotion.ranking.rank import MACHINERY, PROMISING_OF_MACHINERY, Rank, rank_of_receiver, rank_of_words
+from tune.promotion.symbols import suggest_symbols
 from tune.space.dimensions import Value, is_int, is_number
 from tune.space.suggest_range import words_of
 
@@ -94,6 +95,8 @@ class ConstantRanking:
         words = frozenset(words_of(telling_name(held.name, held)))
         if self._elsewhere.sets_parameter(held) or (isinstance(held, Constant) and _lies_in(held, self._unused_lines)):
             return None
+        if isinstance(held, Constant) and suggest_symbols(held, self._program):
+            return Rank.SCHEDULE  # an activation or an optimizer, by its name
         if {"batch", "size"} <= words:
             words -= {"device", "devices"}  # per_device_train_batch_size
         never = NEVER - OF_THE_DATA if isinstance(held.value, tuple | list) else NEVER
