@@ -3,6 +3,9 @@
 import pytest
 
 from tests.cli.test_apply import apply, make  # noqa: F401 - fixtures
+from tune.experiment.open import open_experiment
+from tune.promotion.resolve import resolve_constants
+from tune.results.report.value_table import source_diff
 
 # ruff: noqa: F811
 
@@ -68,3 +71,12 @@ def test_a_name_that_was_edited_by_hand_is_left_alone(root, apply):
 
     assert (root / "net.py").read_text() == WRITTEN.replace("ACT = nn.Tanh", "ACT = nn.ELU")
     assert "ACT" in told.partition("written: ")[0]
+
+
+def test_the_diff_of_the_report_is_that_of_apply(root, apply):
+    folder = root.parent / "storage" / "exp"
+    experiment = open_experiment(str(folder), folder)
+    diff = source_diff(experiment, resolve_constants(experiment.space, experiment.snapshot.stored_program))
+
+    assert "+ACT = nn.Tanh  # or another\n" in diff
+    assert diff in apply()[1]

@@ -9,7 +9,7 @@ from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown
 from tune.promotion.resolve import PromotedConstant
 from tune.promotion.source_edit import build_diff, rewrite_sources
-from tune.results.source_values import as_program_type
+from tune.results.source_values import as_source_value
 from tune.space.conditions import describe_condition
 from tune.space.dimensions import describe_dimension
 
@@ -59,7 +59,7 @@ def source_diff(experiment: StoredExperiment, promoted: Sequence[PromotedConstan
     if best is None or best.is_baseline:
         return ""
     wanted = {
-        item.constant: as_program_type(best.values[item.key], item)
+        item.constant: as_source_value(best.values[item.key], item)
         for item in promoted
         if isinstance(item.constant, Constant) and item.key in best.values
     }
