@@ -36,28 +36,38 @@ NAMES = {
     "classes and functions of the file": ("def f(): ...\nclass C: ...\nX = C", ["C", "f"]),
     "what the file assigns": ("A = [1]\nB = [2]\nX = A", ["A", "B"]),
     "builtins": ("X = float", ["float", "int"]),
+    "a name, or nothing": ("X = m.sin", ["m.sin", None]),
+    "nothing, or a name": ("X = None", [None, "m.sin", "sin"]),
+    "what another variable holds": ("A = m.sin\nX = A", ["sin", "m.cos"]),
+    "what is imported of a file": ("from nets import own\nX = own", ["own", "m.cos"]),
+    "what only running tells": ("import nets\nX = nets.made.act", ["m.sin", "max"]),
+    "what all of a module may hold": ("from cmath import *\nX = m.sin", ["m.sin", "sinh"]),
 }
 
 
 @pytest.mark.parametrize(("text", "options"), NAMES.values(), ids=NAMES)
 def test_options_are_names_where_the_file_knows_each(program_of, text, options):
-    program = program_of(IMPORTS + text)
+    program = program_of(IMPORTS + text, {"nets.py": "def own(): ...\nmade = own()\n"})
 
     assert holds_symbols("X", found_in(program, "X"), Choice(options=tuple(options)), program, "")
 
 
 TEXTS = {
-    "a constant of the project": ("import config\nX = config.MODE", ["fast", "slow"]),
-    "one is no name": ("X = m.sin", ["m.sin", "a b"]),
-    "one is no text": ("X = m.sin", ["m.sin", 2]),
-    "off": ("X = m.sin", ["m.sin", None]),
+    "what a file reads": ("import config\nX = config.READ", ["fast", "slow"]),
+    "builtins' names": ("import config\nX = config.READ", ["max", "min"]),
+    "one of them is a builtin's name": ("import config\nX = config.READ", ["sum", "mean"]),
+    "one is a local variable's name": ("import config\nX = config.READ\ndef f():\n    mean = 1", ["mean", "all"]),
+    "one is an imported name": ("import config\nX = config.READ", ["sin", "cos"]),
+    "a text of the project": ("import config\nX = config.MODE", ["sin", "path"]),
+    "a text that another name holds": ("import config\nA = config.MODE\nX = A", ["m.sin", "m.cos"]),
+    "nothing, or a text": ("X = None", [None, "sin", "max"]),
     "the source holds a text": ("X = 'm.sin'", ["m.sin", "m.cos"]),
 }
 
 
 @pytest.mark.parametrize(("text", "options"), TEXTS.values(), ids=TEXTS)
 def test_other_options_are_what_they_are(program_of, text, options):
-    program = program_of(IMPORTS + text, {"config.py": "MODE = open('x').read()\n"})
+    program = program_of(IMPORTS + text, {"config.py": "READ = open('x').read()\nMODE = 'sin'\n"})
 
     assert not holds_symbols("X", found_in(program, "X"), Choice(options=tuple(options)), program, "")
 
@@ -68,15 +78,26 @@ def test_a_range_holds_no_names(program_of):
     assert not holds_symbols("X", found_in(program, "X"), IntRange(low=1, high=2), program, "")
 
 
-def test_names_of_which_the_file_knows_some_alone_are_refused(program_of):
+NO_NAMES = {
+    "numpy.cos": (
+        "train.py knows no name 'numpy', got numpy.cos",
+        "Import it there, or write it as m.sin is written.",
+    ),
+    2: ("the other options are names of train.py, got 2", "Write a name of the source, or null."),
+    "a b": ("the other options are names of train.py, got 'a b'", "Write a name of the source, or null."),
+}
+
+
+@pytest.mark.parametrize(("option", "expected"), NO_NAMES.items(), ids=map(str, NO_NAMES))
+def test_an_option_that_is_no_name_beside_those_that_are_is_refused(program_of, option, expected):
     program = program_of(IMPORTS + "X = m.sin")
 
     with pytest.raises(SpaceError) as refused:
-        holds_symbols("X", found_in(program, "X"), Choice(options=("m.sin", "numpy.cos")), program, "s.yaml:5")
+        holds_symbols("X", found_in(program, "X"), Choice(options=("m.sin", option)), program, "s.yaml:5")
 
     what, hint = str(refused.value).splitlines()
-    assert what == "s.yaml:5: X: train.py knows no name 'numpy', got numpy.cos"
-    assert hint == "  Import it there, or write it as m.sin is written."
+    assert what == f"s.yaml:5: X: {expected[0]}"
+    assert hint == f"  {expected[1]}"
 
 
 LIBRARY = "import torch, torch.nn as nn\nfrom torch.nn import functional as F, ReLU\nfrom torch import optim\n"
@@ -101,7 +122,7 @@ def test_what_may_stand_in_the_place_of_a_name_is_suggested(program_of, text, ex
 
 @pytest.mark.parametrize("text", ["import nets\nX = nets.relu", "from . import nn\nX = nn.ReLU"])
 def test_what_comes_from_no_library_is_no_name_of_one(program_of, text):
-    program = program_of(text, {"nets.py": "relu = max\n"})
+    program = program_of(text, {"nets.py": "relu = max\n", "nn.py": "ReLU = max\n"})
 
     assert find_library_name(found_in(program, "X"), program) is None
 
@@ -118,6 +139,7 @@ PLACES = {
         "inner.cos",
         1.0,
     ),
+    "nothing": ("def g(f=None):\n    return f(0)\nSEEN = g()", "g.f", "m.cos", 1.0),
     "a builtin": ("X = float\nSEEN = X(True)", "X", "str", "True"),
     "one of two targets": ("X = Y = m.sin\nSEEN = X(0), Y(0)", "X", "m.cos", (1.0, 0.0)),
 }
@@ -138,6 +160,10 @@ def test_a_name_stands_for_what_it_stands_for_where_it_is_written(program_of, tm
     assert in_force.taken == {key: 1}
     assert in_force.displaced == {}
     assert in_force.find_expected(key) is not name
+
+
+def test_nothing_in_the_place_of_a_name_is_nothing(program_of, tmp_path):
+    assert execute(program_of(IMPORTS + "X = m.sin\nSEEN = X"), tmp_path, "X", {"X": None}, ["X"])[0] is None
 
 
 def test_a_text_in_the_place_of_a_name_stays_a_text(program_of, tmp_path):

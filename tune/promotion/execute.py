@@ -109,10 +109,10 @@ def _build_parameter_check(key: str, name: str) -> ast.stmt:
 
 
 def _build_lookup(key: str, node: ast.expr) -> ast.expr:
-    """Return ``__promoted__[key] if key in __promoted__ else node``; in the place of a name the value is resolved."""
+    """Return ``__promoted__[key] if key in __promoted__ else node``; of a name and of None the value is resolved."""
     table = ast.Name(IN_FORCE, ast.Load())
     taken: ast.expr = ast.Subscript(table, ast.Constant(key), ast.Load())
-    if isinstance(node, ast.Name | ast.Attribute):
+    if isinstance(node, ast.Name | ast.Attribute) or (isinstance(node, ast.Constant) and node.value is None):
         # What the expression sees, in case the values are names of the source: nn.GELU in the place of nn.ReLU
         scopes = [ast.Call(ast.Name(name, ast.Load()), [], []) for name in ("locals", "globals")]
         taken = ast.Call(ast.Attribute(table, "resolve", ast.Load()), [ast.Constant(key), *scopes], [])
