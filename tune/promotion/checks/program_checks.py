@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tune.errors import ProgramError
+from tune.invocation import PACKAGE
 from tune.promotion.checks.outside_modules import outside_warnings
 from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.module_scan import dotted_path
@@ -114,8 +115,6 @@ def find_line_magics(program: Program) -> list[str]:
     ]
 
 
-OWN_PACKAGE = Path(__file__).parents[1]
-
 SEEDING = frozenset({"seed_everything", "torch.manual_seed", "torch.random.manual_seed", "torch.cuda.manual_seed"}) | {
     "torch.cuda.manual_seed_all",
     "np.random.seed",
@@ -137,9 +136,7 @@ READS = frozenset({"get", "getenv"})
 RATE_FINDERS = frozenset({"LearningRateFinder", "lr_find"})
 MAX_PLACES = 3
 
-NEEDED = frozenset(
-    {OWN_PACKAGE.name, "ray", "torch", "lightning", "pytorch_lightning", "optuna", "numpy", "tensorboard"}
-)
+NEEDED = frozenset({PACKAGE.name, "ray", "torch", "lightning", "pytorch_lightning", "optuna", "numpy", "tensorboard"})
 """Modules that an actor or a trial imports, beside those of the standard library that this process has loaded."""
 
 IMPORTED_BY_LIGHTNING = frozenset({"torch", "numpy"})
@@ -163,12 +160,12 @@ def check_names(program: Program) -> None:
     for folder in program.search_path.before:
         for entry in sorted(folder.iterdir()):
             name = _module_name(entry)
-            if name in NEEDED - {OWN_PACKAGE.name} and (name in imported or name in IMPORTED_BY_LIGHTNING):
+            if name in NEEDED - {PACKAGE.name} and (name in imported or name in IMPORTED_BY_LIGHTNING):
                 what = f"it lies where the program imports from, and hides the `{name}` that is installed"
                 raise ProgramError(_display_name(entry, program), what, "Give it another name.")
     for source in program.sources.values():
-        if not source.path.is_relative_to(OWN_PACKAGE) and OWN_PACKAGE.name in _top_level_names(source, program):
-            what = f"the program imports its own `{OWN_PACKAGE.name}`, and that is the name of Promotune's package, too"
+        if not source.path.is_relative_to(PACKAGE) and PACKAGE.name in _top_level_names(source, program):
+            what = f"the program imports its own `{PACKAGE.name}`, and that is the name of Promotune's package, too"
             raise ProgramError(source.name, what, "Give it another name; in a trial the other one would be imported.")
 
 
@@ -198,7 +195,7 @@ def check_folder(folder: Path) -> None:
     needed = NEEDED | (sys.stdlib_module_names & sys.modules.keys())
     for entry in sorted(folder.iterdir()):
         name = _module_name(entry)
-        if name in needed and entry.resolve() != OWN_PACKAGE:
+        if name in needed and entry.resolve() != PACKAGE:
             what = f"the workers would import it for the `{name}` that they need"
             raise ProgramError(str(entry), what, "Give it another name, or start the search from another folder.")
 
