@@ -57,6 +57,22 @@ def test_each_of_several_loaders_counts_in_its_order():
     assert digest_samples([one, DataLoader(DATA)]) not in (digest_samples(one), UNKNOWN)
 
 
+class Unreadable(Subset):
+    """A split whose indices cannot be read."""
+
+    def __init__(self):
+        self.dataset = DATA
+
+    @property
+    def indices(self):
+        raise KeyError("indices")
+
+
+@pytest.mark.parametrize("dataset", [Unreadable(), Subset(DATA, [2**80, 1])], ids=["unreadable", "too large"])
+def test_indices_of_a_kind_of_the_program_s_own_are_not_known_and_fail_nothing(dataset):
+    assert digest_samples(DataLoader(dataset, sampler=[0])) == UNKNOWN
+
+
 @pytest.mark.parametrize(
     "loaders",
     [None, [], DataLoader(DATA), [DataLoader(DATA)], [[1, 2], [3]], loader(["a", "b"]), loader([[1], [2, 3]])],
