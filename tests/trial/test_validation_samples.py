@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from pytorch_lightning.utilities import CombinedLoader
-from torch.utils.data import DataLoader, Subset, SubsetRandomSampler, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Subset, SubsetRandomSampler, TensorDataset
 
 from tests.searched import Worker
+from tune.trial.lightning.holdout import HeldSubset
 from tune.trial.lightning.validation_samples import UNKNOWN, digest_samples
 
 DATA = TensorDataset(torch.arange(10.0))
@@ -17,6 +18,16 @@ def loader(indices, dataset=DATA, **more):
     return DataLoader(Subset(dataset, indices), **more)
 
 
+class Transformed(Dataset):
+    """What programs write to transform the samples of a split."""
+
+    def __init__(self, subset):
+        self.subset = subset
+
+    def __len__(self):
+        return len(self.subset)
+
+
 SAME = {
     "another order": loader([5, 1, 3]),
     "other batches": loader([1, 3, 5], batch_size=2, shuffle=True),
@@ -25,6 +36,9 @@ SAME = {
     "a tensor": loader(torch.tensor([1, 3, 5])),
     "tensors": loader([torch.tensor(1), torch.tensor(3), torch.tensor(5)]),
     "a split of a split": loader([2, 0, 1], Subset(DATA, [1, 3, 5, 7])),
+    "below a dataset that transforms them": DataLoader(Transformed(SPLIT)),
+    "above one": loader([2, 0, 1], Transformed(Subset(DATA, [1, 3, 5, 7]))),
+    "a part of them that is held out": DataLoader(HeldSubset(SPLIT, np.array([0]), np.array([1, 2]))),
     "a sampler": DataLoader(DATA, sampler=SubsetRandomSampler([5, 3, 1])),
     "a sampler of a split": DataLoader(Subset(DATA, [1, 3, 5, 7]), sampler=SubsetRandomSampler([0, 1, 2])),
 }
@@ -75,7 +89,16 @@ def test_indices_of_a_kind_of_the_program_s_own_are_not_known_and_fail_nothing(d
 
 @pytest.mark.parametrize(
     "loaders",
-    [None, [], DataLoader(DATA), [DataLoader(DATA)], [[1, 2], [3]], loader(["a", "b"]), loader([[1], [2, 3]])],
+    [
+        None,
+        [],
+        DataLoader(HeldSubset(DATA, np.arange(3), np.arange(3, 10))),
+        DataLoader(DATA),
+        [DataLoader(DATA)],
+        [[1, 2], [3]],
+        loader(["a", "b"]),
+        loader([[1], [2, 3]]),
+    ],
 )
 def test_what_is_no_split_with_numbers_is_not_known(loaders):
     assert digest_samples(loaders) == UNKNOWN
@@ -161,6 +184,16 @@ def test_each_fit_has_its_samples(worker):
     trial = worker(n_fits=3).run(preflight=True)
 
     assert len(set(trial.record.validated_on)) == len(trial.record.fits) == 3
+
+
+def test_what_is_validated_behind_its_training_has_its_samples(worker):
+    start = worker()
+    source = start.program.path
+    behind = ", DataLoader(train, 20))\n    trainer.validate(module, DataLoader(val, 20))"
+    source.write_text(source.read_text().replace(", DataLoader(train, 20), DataLoader(val, 20))", behind))
+    trial = Worker(source.with_name("space.yaml"), source.parent.parent / "other", start.server).run(preflight=True)
+
+    assert len(trial.record.validated_on) == 1
 
 
 def test_each_seed_has_its_samples(worker):

@@ -80,11 +80,10 @@ class ObserverCallback:
         """Note the names of validation, but for what runs before training."""
         if not trainer.sanity_checking:
             self._end_stage(trainer)
-            if stage_of(trainer) == "val":
-                self._note_samples(trainer)
+            self._note_samples(trainer)
 
     def _note_samples(self, trainer: Any) -> None:
-        """Note, once a fit, what it is validated on."""
+        """Note, once a fit, what it is validated on, in it or by ``Trainer.validate`` behind it."""
         n_missing = self._log.current_fit - len(self.validated_on)
         if n_missing > 0:
             self.validated_on += [UNKNOWN] * (n_missing - 1) + [digest_samples(trainer.val_dataloaders)]

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Subset, SubsetRandomSampler
+from torch.utils.data import Dataset, Subset, SubsetRandomSampler
+
+from tune.trial.lightning.holdout import HeldSubset
 
 UNKNOWN = ""
 MOST_SAMPLES = 10_000_000
@@ -58,8 +60,11 @@ def _find_indices(loader: Any) -> np.ndarray | None:
 
 
 def _find_subset_indices(dataset: Any) -> np.ndarray | None:
+    if isinstance(dataset, HeldSubset):  # which part of the program's own is held out follows from its length alone
+        return _find_subset_indices(dataset.dataset)
     if not isinstance(dataset, Subset):
-        return None
+        inner = [each for each in getattr(dataset, "__dict__", {}).values() if isinstance(each, Dataset)]
+        return _find_subset_indices(inner[0]) if len(inner) == 1 else None  # it wraps a split, to transform its samples
     indices = np.asarray(dataset.indices, dtype=np.int64)
     below = _find_subset_indices(dataset.dataset)
     return indices if below is None else below[indices]
