@@ -205,6 +205,10 @@ class VersionPaths:
         """The trial's working directory, where it has one of its own."""
         return self.folder / "files"
 
+    def working_folder_of_seed(self, number: int) -> Path:
+        """Return the working directory with a further seed of `seeds_per_trial`, from 1."""
+        return self.working_folder / f"seed_{number}"
+
     @property
     def record(self) -> Path:
         """What the trial says of itself."""

@@ -70,6 +70,27 @@ def test_a_trial_with_a_folder_of_its_own_writes_there(worker, programs):
     assert not (started.job.folder / "outputs").exists()
 
 
+def test_a_baseline_with_a_folder_of_its_own_finds_nothing_of_its_pre_flight(worker, programs):
+    started = worker("scripted", programs("scripted").read_text() + "\nimport pathlib\npathlib.Path('out').mkdir()\n")
+    started.job = replace(started.job, own_folder=True)
+
+    trial = started.run(preflight=True, hardcoded=True)
+
+    assert trial.record.stage == "complete", trial.log
+    assert trial.record.wrote == []  # other trials do not share it
+    assert (trial.files.working_folder / "out").is_dir()
+
+
+def test_each_of_several_seeds_has_a_folder_of_its_own(worker, programs):
+    started = worker("scripted", programs("scripted").read_text() + "\nimport pathlib\npathlib.Path('out').mkdir()\n")
+    started.job = replace(started.job, own_folder=True, seeds_per_trial=2)
+
+    trial = started.run(preflight=True, hardcoded=True)
+
+    assert trial.record.stage == "complete", trial.log
+    assert (trial.files.working_folder / "seed_1" / "out").is_dir()
+
+
 def test_a_file_that_the_command_s_own_output_goes_into_is_none_of_the_program(tmp_path):
     look = "from pathlib import Path; from tune.cli.search_end import _is_our_output as ours"
     tell = "import sys; sys.exit(str([ours(Path(name)) for name in ('out.txt', 'x.txt', 'gone')]))"

@@ -125,7 +125,7 @@ class PreflightReport:
 
     done: DryRunResult
     wrote: list[str]
-    """Files that it wrote into the working directory, a few of them."""
+    """Files that it wrote into the working directory of all trials, a few of them."""
 
     @property
     def logged_names(self) -> list[str]:
@@ -150,7 +150,7 @@ class Preflight:
         before = list_working_files(Path.cwd(), but=experiment)
         done = self._run_program(self._task.values, self._select_options(self._task.values), shortens=shortens)
         wrote = find_written_files(before, list_working_files(Path.cwd(), but=experiment))
-        return PreflightReport(done=done, wrote=wrote[:MOST_NAMED])
+        return PreflightReport(done=done, wrote=[] if self._job.own_folder else wrote[:MOST_NAMED])
 
     def check_baseline(self, seen: PreflightReport) -> CountedFits:
         """Return the fits that the score comes from; raise MetricError where a metric is never logged.

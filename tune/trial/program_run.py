@@ -97,7 +97,8 @@ def execute_program(
             for number in range(1, 1 if task.reseed else job.seeds_per_trial):
                 if fit.is_stopped:
                     break
-                _execute_with_seed(derive_seed(task.seed, number), executor, in_force, job, command_line, fit)
+                with _enter_folder_of_seed(number, order, job):
+                    _execute_with_seed(derive_seed(task.seed, number), executor, in_force, job, command_line, fit)
             fit.finish_execution()
             finished = True
         except StopBeforeTraining:
@@ -146,6 +147,18 @@ def _execute_with_seed(
     executor.forget_modules()
     with override_seeds(seed):
         _execute_once(executor, in_force, job, command_line, fit)
+
+
+@contextlib.contextmanager
+def _enter_folder_of_seed(number: int, order: ProgramRun, job: Job) -> Iterator[None]:
+    """Execute the program in a folder that no execution with another seed wrote to, if trials have folders."""
+    if not job.own_folder:
+        yield
+        return
+    folder = VersionPaths(order.folder).working_folder_of_seed(number)
+    folder.mkdir(parents=True, exist_ok=True)  # another rank may have made it
+    with contextlib.chdir(folder):
+        yield
 
 
 def ignore_report(epoch: EpochReport) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -306,6 +307,8 @@ class TrialRunner:
 
     def _execute_program(self, order: ProgramRun, report: Report | None = None) -> TrainerSetup:
         """Execute the program, in this process and in those of the other ranks; none is forked from here on."""
+        if self._job.own_folder and order.mark is None:
+            _empty_folder(self._files.working_folder)  # of what the pre-flight, or an earlier attempt, wrote
         with contextlib.ExitStack() as others:
             distributed, usage = ALONE, self._recorder.usage if order.reports else None
             if self._job.n_ranks > 1:
@@ -343,3 +346,11 @@ class TrialRunner:
     def _keep_rank_results(self, shares: Sequence[RankResult]) -> None:
         proofs = ("rank", "pid", "taken", "in_force")
         self._recorder.change_record(ranks=[{name: getattr(each, name) for name in proofs} for each in shares])
+
+
+def _empty_folder(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
