@@ -109,6 +109,21 @@ FOUND = [
         logging('self.log("train_acc", 1)', 'self.log("val_loss", 1)'),
         ("val_loss", "min", "logged in p.py:4", ("train_acc",)),
     ),
+    (
+        "class Stop(pl.callbacks.EarlyStopping):\n    pass\n\nStop(monitor='val_pi', mode='max')\n"
+        + logging('self.log("val_loss", 1)'),
+        ("val_pi", "max", "EarlyStopping, p.py:4", ("val_loss",)),
+    ),
+    (
+        "class Best(ModelCheckpoint):\n    def __init__(self, mode):\n"
+        "        super().__init__(monitor='val_pi', mode='max')\n\nBest('min')\n" + logging('self.log("val_loss", 1)'),
+        ("val_pi", "max", "ModelCheckpoint, p.py:3", ("val_loss",)),
+    ),
+    (
+        "from lightning.pytorch.callbacks import EarlyStopping as ES\nES(monitor='val_pi', mode='max')\n"
+        + logging('self.log("val_loss", 1)'),
+        ("val_pi", "max", "EarlyStopping, p.py:2", ("val_loss",)),
+    ),
     ("ModelCheckpoint(save_last=True)\n" + logging('self.log("zorp", 1)'), ("zorp", None, "logged in p.py:4", ())),
     (
         logging('self.both(batch, "val")')
@@ -243,6 +258,12 @@ IN_CONFIGS = {
     "that keeps the last": (
         f"PATHS = ['c.yaml']\n{CLI}",
         {"c.yaml": STOPPING + "  - {class_path: a.ModelCheckpoint, init_args: {monitor: step, mode: max}}\n"},
+        (),
+        ("val_x", "max", "EarlyStopping, c.yaml:3"),
+    ),
+    "of a class of the program": (
+        f"PATHS = ['c.yaml']\n{CLI}class Stop(EarlyStopping):\n    pass\n",
+        {"c.yaml": STOPPING.replace("pl.callbacks.EarlyStopping", "train.Stop")},
         (),
         ("val_x", "max", "EarlyStopping, c.yaml:3"),
     ),

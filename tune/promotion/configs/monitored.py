@@ -15,9 +15,9 @@ from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import read_config_files
 from tune.promotion.find.literals import evaluate_literal
 from tune.promotion.find.module_scan import dotted_path
-from tune.promotion.find.project import project_of
+from tune.promotion.find.project import Project, project_of
 from tune.promotion.find_constants import find_all
-from tune.promotion.metric.find_metric import COUNTERS, SettingKeys, find_metric
+from tune.promotion.metric.find_metric import COUNTERS, SettingKeys, find_kind_of_callback, find_metric
 from tune.promotion.metric.metric import CALLBACKS, Metric, choose_monitored, is_of_training, mode_of_callback
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option_values import value_in_force
@@ -95,13 +95,16 @@ def _find_in_parser(program: Program, texts: _SettingTexts) -> Iterator[Metric]:
         for called in survey.calls:
             match called.node:
                 case ast.Call(func=ast.Attribute(attr="add_lightning_class_args"), args=[made, key, *_]):
-                    name, callback = evaluate_literal(key), (dotted_path(made) or "").rpartition(".")[2]
+                    name, callback = (
+                        evaluate_literal(key),
+                        find_kind_of_callback(dotted_path(made) or "", survey, project),
+                    )
                     held = {
                         part: texts.by_dest.get(f"{name}.{part}", defaults.get(f"{name}.{part}"))
                         for part in ("monitor", "mode")
                     }
                     place = survey.place_of_line(called.node.lineno)
-                    yield from _metric_of_callback({**held, "class_path": callback}, place)
+                    yield from _metric_of_callback({**held, "class_path": callback}, place, project)
 
 
 def _find_in_hydra(program: Program, args: Sequence[str]) -> Iterator[Metric]:
@@ -111,7 +114,8 @@ def _find_in_hydra(program: Program, args: Sequence[str]) -> Iterator[Metric]:
         if composed is not None and last == "monitor":
             held = {key: composed.values.get(f"{part}.{key}") for key in (*CLASS_KEYS, "mode")}
             place = composed.places.get(dest)
-            yield from _metric_of_callback({**held, "monitor": value}, part if place is None else str(place))
+            where = part if place is None else str(place)
+            yield from _metric_of_callback({**held, "monitor": value}, where, project_of(program))
 
 
 def _find_in_files(program: Program, args: Sequence[str]) -> Iterator[Metric]:
@@ -125,7 +129,8 @@ def _find_in_files(program: Program, args: Sequence[str]) -> Iterator[Metric]:
             merged = {**held, **inner} if isinstance(inner, Mapping) else held
             line = values.get((*keys_inside, "monitor"), (None, None))[1]
             name = program.name_of(path) if path.is_relative_to(program.root) else path.name
-            yield from _metric_of_callback(merged, name if line is None else f"{name}:{line}")
+            place = name if line is None else f"{name}:{line}"
+            yield from _metric_of_callback(merged, place, project_of(program))
 
 
 def _config_words(args: Sequence[str]) -> Iterator[str]:
@@ -146,11 +151,13 @@ def _walk_mappings(held: Any, keys: Keys) -> Iterator[tuple[Keys, Mapping[str, A
             yield from _walk_mappings(each, (*keys, place))
 
 
-def _metric_of_callback(held: Mapping[str, Any], place: str) -> Iterator[Metric]:
+def _metric_of_callback(held: Mapping[str, Any], place: str, project: Project) -> Iterator[Metric]:
     """Yield the metric of the arguments of a callback, its class among them."""
     path = next((held[key] for key in CLASS_KEYS if isinstance(held.get(key), str)), "")
-    callback, name, mode = path.rpartition(".")[2], held.get("monitor"), held.get("mode")
+    last, name, mode = path.rpartition(".")[2], held.get("monitor"), held.get("mode")
     is_metric = isinstance(name, str) and "${" not in name and name != "???" and name not in COUNTERS
-    if callback in CALLBACKS and is_metric:
+    definers = [survey for survey in project.surveys.values() if last in survey.definitions]
+    callback = find_kind_of_callback(last, next(iter(definers), project.main), project) if is_metric else None
+    if callback is not None:
         told = mode_of_callback(str(name), mode, is_given=mode is not None)
         yield Metric(name=str(name), mode=told, origin=f"{callback}, {place}")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tune.promotion.find.containers import entries_of
 from tune.promotion.find.module_scan import CallSite, ModuleScan, Scope, dotted_path
-from tune.promotion.find.project import Project, project_of
+from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, project_of
 from tune.promotion.metric.logged_tags import evaluate_text, find_logged_tags
 from tune.promotion.metric.metric import (
     CALLBACKS,
@@ -33,7 +33,11 @@ OF_TRACKERS = frozenset({"wandb.log", "wandb.run.log", "mlflow.log_metric", "mlf
 """Functions likewise."""
 
 
-def find_metric(program: Program, find_text: FindText = lambda keys: None) -> Metric | None:
+def _find_no_text(keys: SettingKeys) -> str | None:
+    return None
+
+
+def find_metric(program: Program, find_text: FindText = _find_no_text) -> Metric | None:
     """Return the metric that the source names; None where only running the program can tell.
 
     ``find_text`` tells what stands in the program's config files and on its command line.
@@ -71,7 +75,7 @@ def _find_monitored(project: Project, find_text: FindText) -> Metric | None:
         (metric, called.scope)
         for survey in project.surveys.values()
         for called in survey.calls
-        if (metric := _of_callback(called, survey, find_text)) is not None and not _is_dropped(called, survey)
+        if (metric := _of_callback(called, survey, project, find_text)) is not None and not _is_dropped(called, survey)
     ]
     first = choose_monitored([metric for metric, _ in found])
     if first is None:
@@ -99,15 +103,49 @@ def _are_exclusive(one: Scope, other: Scope) -> bool:
     return any(arms.get(statement, arm) != arm for statement, arm in other.branch)
 
 
-def _of_callback(called: CallSite, survey: ModuleScan, find_text: FindText) -> Metric | None:
-    callback = (dotted_path(called.node.func) or "").rpartition(".")[2]
-    if callback not in CALLBACKS:
+def find_kind_of_callback(name: str, seen_in: ModuleScan, project: Project) -> str | None:
+    """Return which of ``CALLBACKS`` a name means: one of them, as what it may be imported, or a class below it."""
+    match project.resolve_name(name, seen_in):
+        case ProjectSymbol() as own:
+            inherited = next((each for each in CALLBACKS if project.has_base(own, each)), None)
+            return inherited or _select_callback(name)
+        case LibrarySymbol(path=path):
+            return _select_callback(path)
+        case _:
+            return _select_callback(name)
+
+
+def _select_callback(path: str) -> str | None:
+    last = path.rpartition(".")[2]
+    return last if last in CALLBACKS else None
+
+
+def _find_called_kind(called: CallSite, survey: ModuleScan, project: Project) -> str | None:
+    """Return the callback that a call makes, or that a class makes itself: ``super().__init__(monitor="val_acc")``."""
+    if called.scope.owner is not None and _is_call_of_base(called):
+        return find_kind_of_callback(called.scope.owner.name, survey, project)
+    return find_kind_of_callback(dotted_path(called.node.func) or "", survey, project)
+
+
+def _is_call_of_base(called: CallSite) -> bool:
+    match called.node.func:
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__"):
+            return True
+        case _:
+            return False
+
+
+def _of_callback(called: CallSite, survey: ModuleScan, project: Project, find_text: FindText) -> Metric | None:
+    callback = _find_called_kind(called, survey, project)
+    if callback is None:
         return None
     given = {
         name: value for keyword in called.node.keywords for name, value in find_keyword_values(keyword, called, survey)
     }
     if callback == "EarlyStopping" and called.node.args:
         given.setdefault("monitor", called.node.args[0])
+    if _is_call_of_base(called):
+        find_text = _find_no_text  # its names are arguments of the class
     name, told = (
         evaluate_text(given.get(key), {}, survey) or find_text(_keys_of(given.get(key))) for key in ("monitor", "mode")
     )
