@@ -340,6 +340,37 @@ def test_constant_when_a_star_may_pass_a_parameter_then_it_is_one_with_a_warning
     )
 
 
+FIELD = "from dataclasses import dataclass\n@dataclass\nclass C:\n    lr: float = 0.1\n"
+REPLACED = {
+    "a field of an object that a function is given": (FIELD + "def f(cfg):\n    cfg.net.lr = g()\nf(C())\n", "C.lr", "cfg.net.lr"),
+    "an attribute of an object that is made there": (
+        "class Net:\n    def __init__(self, lr=1):\n        self.lr = lr\n\n\nnet = Net()\nnet.lr = 3\n", "Net.lr", "net.lr"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "name", "path"), REPLACED.values(), ids=REPLACED)
+def test_a_parameter_that_an_object_gets_anew_is_one_with_a_warning(program_of, text, name, path):
+    place = text[: text.index(f"{path} =")].count("\n") + 1
+
+    assert found(program_of(text), name).warnings == (
+        f"train.py:{place} assigns {path}: where that runs, a trial's value is not in force",
+    )
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "def f(cfg):\n    cfg.lr = cfg.lr * 2\n",
+        "def f(args):\n    args.lr = lr\n",
+        "args = parse()\nargs.lr = 3\n",
+        "class Net:\n    def __init__(self, c):\n        self.lr = 3\n",
+    ],
+)
+def test_what_is_made_of_a_field_or_belongs_to_another_object_is_worth_no_warning(program_of, rest):
+    assert found(program_of(f"{FIELD}{rest}C()\n"), "C.lr").warnings == ()
+
+
 SHARED_NAMES = {
     "a parameter and an attribute": "class Net:\n    def __init__(self, width=3):\n        self.width = 5\nNet()\n",
     "a field and a parameter": "class Net:\n    lr = 1e-3\n    def __init__(self, lr=0.1):\n        self.rate = lr\nNet()\n",

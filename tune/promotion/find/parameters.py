@@ -6,7 +6,8 @@ that ``__init__`` is another name for it. What ``super().__init__(lr=...)`` pass
 """
 
 import ast
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
@@ -15,7 +16,7 @@ from tune.promotion.find.containers import entries_of
 from tune.promotion.find.expressions import find_promotable, is_local, may_be_literal
 from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
 from tune.promotion.find.local_variables import find_local
-from tune.promotion.find.module_scan import BindingKind, ModuleScan, dotted_path
+from tune.promotion.find.module_scan import AttributeAssignment, BindingKind, ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol
 from tune.promotion.find.signatures import Parameter, is_factory, signature_of
 from tune.promotion.find.usages import ConstantReads
@@ -37,6 +38,8 @@ class ParameterUsage:
     """Whether a call leaves it to the default."""
     hidden: str | None = None
     """The place of a call that may pass it unseen, by ``*`` or ``**``."""
+    replaced: str | None = None
+    """Where the program assigns another value to the attribute of an object; None: nowhere."""
 
 
 def find_parameters(
@@ -45,8 +48,13 @@ def find_parameters(
     """Yield the parameters that hold a value somewhere: a default, or what a call passes."""
     groups = _group_parameters(project)
     _add_passed_arguments(groups, found)
+    assigned = defaultdict[str, list[tuple[ModuleScan, AttributeAssignment]]](list)
+    for survey in project.surveys.values():
+        for each in survey.overwrites:
+            assigned[each.path.rpartition(".")[2]].append((survey, each))
     for group in groups.values():
         if group.parameter.default is not None or group.passed:
+            group.replaced = next(_find_replacements(group, assigned[group.parameter.name], project), None)
             yield from _build_constants(group, reads)
 
 
@@ -203,7 +211,7 @@ def _build_constant(
         names=names,
         form=ConstantKind.PARAMETER,
         reads=_find_reads(group, reads),
-        warnings=(*_of_star(group), *_default_warnings(group, values)),
+        warnings=(*_of_star(group), *_default_warnings(group, values), *_of_replacement(group)),
         starred=group.hidden is not None,
     )
 
@@ -212,6 +220,37 @@ def _of_star(group: ParameterUsage) -> tuple[str, ...]:
     if group.hidden is None:
         return ()
     return (f"a `*` or `**` may pass it ({group.hidden}): if it does, the pre-flight says so: search what is passed",)
+
+
+def _find_replacements(
+    group: ParameterUsage, assigned: Sequence[tuple[ModuleScan, AttributeAssignment]], project: Project
+) -> Iterator[str]:
+    """Yield where an object's attribute gets a value that is not made of it: ``config.model.lr = trial.suggest()``.
+
+    It counts of a dataclass, whose fields are read from the object, and of an object that the same file makes.
+    ``assigned``: what is assigned to attributes of the parameter's name.
+    """
+    for survey, each in assigned:
+        head = each.path.rpartition(".")[0]
+        if head in ("self", "cls") or each.value is None or _names(each.value, group.parameter.name):
+            continue
+        makers = [node for node in survey.held.get(head, ()) if isinstance(node, ast.Call)]
+        made = [project.resolve_name(dotted_path(node.func) or "", survey) for node in makers]
+        is_field = isinstance(group.parameter.declared, ast.ClassDef) and not made
+        if is_field or any(own in made for own in group.owners if isinstance(own.node, ast.ClassDef)):
+            yield f"{survey.place_of_line(each.line)} assigns {each.path}"
+
+
+def _names(node: ast.expr, name: str) -> bool:
+    """Tell whether an expression reads a variable or an attribute of this name."""
+    return any(
+        (isinstance(each, ast.Name) and each.id == name) or (isinstance(each, ast.Attribute) and each.attr == name)
+        for each in ast.walk(node)
+    )
+
+
+def _of_replacement(group: ParameterUsage) -> tuple[str, ...]:
+    return () if group.replaced is None else (f"{group.replaced}: where that runs, a trial's value is not in force",)
 
 
 def _default_warnings(group: ParameterUsage, values: list[Value | Unknown]) -> tuple[str, ...]:
