@@ -1,4 +1,5 @@
 """A value is in force before the program's body runs, and nothing of an execution outlives it."""
+# ruff: noqa: E501 - a case is a line
 
 import gc
 import importlib
@@ -324,3 +325,46 @@ def test_a_program_beside_a_module_of_its_folder_s_name_is_imported(project, oth
     executor = executor_of(project, {name: f"{imports}X = 1\n", **({other: ""} if other else {})}, program=name)
 
     assert value_of(executor, "X") == 1
+
+
+DATACLASS = "from dataclasses import dataclass, field\n@dataclass\nclass C:\n    lr: float = 0.5\n"
+FIELDS = {
+    "a dataclass": f"{DATACLASS}C(**dict([('lr', 0.25)]))",
+    "a frozen one with slots": f"{DATACLASS.replace('@dataclass', '@dataclass(frozen=True, slots=True)')}C(**dict([('lr', 0.25)]))",
+    "field()": f"{DATACLASS.replace('= 0.5', '= field(default=0.5)')}C(**dict([('lr', 0.25)]))",
+    "one that inherits the field": f"{DATACLASS}@dataclass\nclass D(C):\n    b: int = 1\nD(**dict([('lr', 0.25)]))",
+    "attrs": "import attrs\n@attrs.define\nclass C:\n    lr: float = 0.5\nC(**dict([('lr', 0.25)]))",
+    "pydantic": "from pydantic import BaseModel\nclass C(BaseModel):\n    lr: float = 0.5\nC.model_validate({'lr': 0.25})",
+    "a part of one of pydantic": "from pydantic import BaseModel\nclass C(BaseModel):\n    lr: float = 0.5\n"
+    'class All(BaseModel):\n    c: C = C()\nAll.model_validate_json(\'{"c": {"lr": 0.25}}\')',
+}
+
+
+@pytest.mark.parametrize("text", FIELDS.values(), ids=FIELDS)
+def test_a_field_that_a_call_gives_another_value_is_noticed(project, text):
+    executor = executor_of(project, {"p.py": f"{text}\n"}, "C.lr")
+
+    with executor.import_program({"C.lr": 0.125}) as (_, in_force):
+        assert in_force.displaced == {"C.lr": 0.25}
+
+
+KEPT = {
+    "the default": f"{DATACLASS}SEEN = C().lr",
+    "a call of the program": f"{DATACLASS}SEEN = C(lr=0.5).lr",
+    "changed after it was made": f"{DATACLASS}c = C()\nSEEN = c.lr\nc.lr = 0.25",
+    "another default below it": f"{DATACLASS}@dataclass\nclass D(C):\n    lr: float = 0.75\nD()\nSEEN = C().lr",
+    "a hook of its own": f"{DATACLASS}    def __post_init__(self):\n        self.lr *= 2\nSEEN = C().lr / 2",
+    "a hook of its base": "from dataclasses import dataclass\nclass B:\n    def __post_init__(self):\n        self.seen = self.lr\n"
+    "@dataclass\nclass C(B):\n    lr: float = 0.5\nSEEN = C().seen",
+    "a model of pydantic's with a hook": "from pydantic import BaseModel, PrivateAttr\nclass C(BaseModel):\n"
+    "    lr: float = 0.5\n    _x: int = PrivateAttr(default=1)\n    def model_post_init(self, context):\n"
+    "        self._x = self.lr\nSEEN = C()._x",
+}
+
+
+@pytest.mark.parametrize("text", KEPT.values(), ids=KEPT)
+def test_a_field_that_holds_the_value_as_its_object_is_made_is_in_force(project, text):
+    executor = executor_of(project, {"p.py": f"{text}\n"}, "C.lr")
+
+    with executor.import_program({"C.lr": 0.125}) as (module, in_force):
+        assert (module.SEEN, in_force.displaced) == (0.125, {})

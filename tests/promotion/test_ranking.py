@@ -413,6 +413,15 @@ def test_a_field_that_a_config_file_fills_in_is_searched_there(program_of, confi
     assert sorted(promising(program_of(HEAD + text, {"run.yaml": config}))) == names
 
 
+def test_a_field_of_pydantic_s_that_a_config_file_fills_in_is_searched_there(program_of):
+    text = (
+        "import json\nfrom pydantic import BaseModel\nclass Base(BaseModel):\n    seed: int = 1\nclass Optim(Base):\n"
+        "    lr: float = 0.2\nheld = Optim.model_validate(json.load(open('run.json')))\nprint(held.lr)\n"
+    )
+
+    assert promising(program_of(HEAD + text, {"run.json": '{"lr": 0.1}'})) == ["lr="]
+
+
 def test_the_width_of_a_bar_is_not_promising(program_of):
     text = "def draw(axes):\n    width = 0.2\n    axes.bar(1, 2, width)\ndraw(os)\nWIDTH_FACTOR = 0.5\nprint(WIDTH_FACTOR)\n"
 

@@ -13,9 +13,10 @@ import copy
 import functools
 import importlib
 import importlib.util
+import inspect
 import linecache
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder, SourceFileLoader
 from importlib.readers import FileReader
@@ -26,6 +27,7 @@ from typing import Any
 from tune.gc_control import deep_recursion
 from tune.promotion.checks.program_checks import is_line_magic
 from tune.promotion.constant import Site, Span
+from tune.promotion.find.signatures import default_of
 from tune.promotion.program import Program, decode_source
 from tune.promotion.snapshot import Snapshot
 from tune.space.dimensions import Value
@@ -33,6 +35,8 @@ from tune.space.dimensions import Value
 IN_FORCE = "__promoted__"
 """The name that every module of the program holds the trial's values under."""
 HELD = "__held__"
+INIT_HOOKS = ("__post_init__", "__attrs_post_init__", "model_post_init")
+"""What dataclasses, attrs and pydantic call when an object has its fields, before it is used."""
 SINGLE = "@"
 """In the name of one place of several (``Net.width@42``): the other places keep their own values."""
 
@@ -74,6 +78,20 @@ class _Promotion(ast.NodeTransformer):
         visited.body[start:start] = heard
         return visited
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        """Have a dataclass, or a model of pydantic's or attrs', tell what its promoted fields hold in each object."""
+        keys = {
+            statement.target.id: key
+            for statement in node.body
+            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+            for value in (default_of(statement.value),)
+            if value is not None and (key := self._keys.get((Span.from_node(value), None))) and SINGLE not in key
+        }
+        heard = [ast.copy_location(_build_field_check(hook, keys), node.body[-1]) for hook in INIT_HOOKS if keys]
+        visited: Any = self.generic_visit(node)
+        visited.body += heard
+        return visited
+
     def visit_Assign(self, node: ast.Assign) -> Any:
         """Split ``A = B = 7`` where A alone is promoted: ``held = 7``, ``A = promoted``, ``B = held``."""
         span = Span.from_node(node.value)
@@ -106,6 +124,15 @@ def _build_parameter_check(key: str, name: str) -> ast.stmt:
     """Return ``__promoted__.check_parameter(key, name)``."""
     function = ast.Attribute(ast.Name(IN_FORCE, ast.Load()), "check_parameter", ast.Load())
     return ast.Expr(ast.Call(function, [ast.Constant(key), ast.Name(name, ast.Load())], []))
+
+
+def _build_field_check(hook: str, keys: Mapping[str, str]) -> ast.stmt:
+    """Return ``hook = __promoted__.watch_fields(hook, keys, locals())``, for the body of a class."""
+    function = ast.Attribute(ast.Name(IN_FORCE, ast.Load()), "watch_fields", ast.Load())
+    names: list[ast.expr | None] = [ast.Constant(name) for name in keys]
+    fields = ast.Dict(names, [ast.Constant(key) for key in keys.values()])
+    body = ast.Call(ast.Name("locals", ast.Load()), [], [])
+    return ast.Assign([ast.Name(hook, ast.Store())], ast.Call(function, [ast.Constant(hook), fields, body], []))
 
 
 def _build_lookup(key: str, node: ast.expr) -> ast.expr:
@@ -148,6 +175,26 @@ class PromotedValues(Mapping[str, Value]):
             key in self.starred and isinstance(ours, float) and value is not ours
         ):
             self.displaced.setdefault(key, value)
+
+    def watch_fields(self, hook: str, keys: Mapping[str, str], body: Mapping[str, Any]) -> Callable[..., Any]:
+        """Return a class's ``__post_init__`` that looks at its promoted fields, and goes on to the class's own."""
+        own, qualname = body.get(hook), body["__qualname__"]
+
+        def check_fields(instance: Any, *args: Any, **given: Any) -> Any:
+            above = list(type(instance).__mro__)
+            for name, key in keys.items():
+                declaring = next((each for each in above if name in inspect.get_annotations(each)), None)
+                if key in self._values and declaring is not None and declaring.__qualname__ == qualname:
+                    held = getattr(instance, name)
+                    if not is_expected_value(held, self.find_expected(key)):
+                        self.displaced.setdefault(key, held)
+            if own is not None:
+                return own(instance, *args, **given)
+            here = next((n for n, each in enumerate(above) if each.__qualname__ == qualname), len(above))
+            inherited = next((vars(each)[hook] for each in above[here + 1 :] if hook in vars(each)), None)
+            return None if inherited is None else inherited(instance, *args, **given)
+
+        return check_fields
 
     def __getitem__(self, key: str) -> Value:
         value = copy.deepcopy(self._values[key])

@@ -11,6 +11,7 @@ from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.project import project_of
+from tune.promotion.find.signatures import is_dataclass
 from tune.promotion.find.usages import is_open_cli
 from tune.promotion.find_constants import find_all
 from tune.promotion.options.declared_options import find_options, is_lightning_cli
@@ -34,13 +35,16 @@ class SetElsewhere:
         """Tell whether something else sets a parameter: search that."""
         if isinstance(held, Option):
             return held.parser is OptionParser.FILE and held.dest in self._dests_of_cli
-        if held.form is not ConstantKind.PARAMETER:
+        if held.form not in (ConstantKind.PARAMETER, ConstantKind.FIELD):
             return False
         owner, _, name = held.name.partition("@")[0].rpartition(".")
         owner = owner.rpartition(".")[2]
+        is_filled_in = owner in self._dataclasses and name in self._keys_of_files
+        if held.form is ConstantKind.FIELD:
+            return is_filled_in
         return (
             (held.starred and name in self._option_names)
-            or (owner in self._dataclasses and name in self._keys_of_files)
+            or is_filled_in
             or owner in self._classes_of_cli
             or (owner, name) in self._set_by_configs
             or (held.where, name) in self._cli_parameters
@@ -161,13 +165,13 @@ class SetElsewhere:
 
     @cached_property
     def _dataclasses(self) -> frozenset[str]:
-        """The names of the program's dataclasses: a config file may fill them in."""
-        surveys = project_of(self._program).surveys.values()
-        return frozenset(
+        """The names of the program's dataclasses, and models of pydantic's: a config file may fill them in."""
+        project = project_of(self._program)
+        return project.names_below("BaseModel", "BaseSettings").union(
             name
-            for survey in surveys
+            for survey in project.surveys.values()
             for name, nodes in survey.definitions.items()
-            if any("dataclass" in ast.unparse(each) for node in nodes for each in node.decorator_list)
+            if any(isinstance(node, ast.ClassDef) and is_dataclass(node) for node in nodes)
         )
 
 
