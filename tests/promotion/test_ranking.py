@@ -4,7 +4,8 @@
 
 import pytest
 
-from tune.promotion.find_constants import find_all, shortest_names
+from tune.promotion.configs.set_elsewhere import filled_field_warnings
+from tune.promotion.find_constants import find_all, find_constants, shortest_names
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.ranking.rank_constants import ConstantRanking
@@ -411,6 +412,23 @@ def test_a_field_that_a_config_file_fills_in_is_searched_there(program_of, confi
     )
 
     assert sorted(promising(program_of(HEAD + text, {"run.yaml": config}))) == names
+
+
+@pytest.mark.parametrize(
+    ("config", "n"), [("net:\n  lr: 0.1\n", 1), ("other: 1\n", 0)], ids=["it says one", "it says none"]
+)
+def test_a_search_of_a_field_that_a_config_file_may_fill_in_warns_of_it(program_of, config, n):
+    text = (
+        "from omegaconf import OmegaConf\nfrom dataclasses import dataclass\n@dataclass\nclass Optim:\n    lr: float = 0.2\n"
+        "held = OmegaConf.merge(OmegaConf.structured(Optim), OmegaConf.load('run.yaml').net)\nprint(held.lr)\n"
+    )
+    program = program_of(HEAD + text, {"run.yaml": config})
+    searched = {"Optim.lr": next(each for each in find_constants(program) if each.name == "Optim.lr")}
+
+    assert (
+        filled_field_warnings(program, searched, ())
+        == ("Optim.lr: run.yaml:2 may fill it in, and a trial's value is not in force then: search net.lr=",)[:n]
+    )
 
 
 def test_a_field_of_pydantic_s_that_a_config_file_fills_in_is_searched_there(program_of):

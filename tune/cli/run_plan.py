@@ -20,6 +20,7 @@ from tune.paths import ExperimentPaths, claim_experiment
 from tune.promotion.checks.program_checks import core_shortage_warnings, program_warnings
 from tune.promotion.checks.replaced_processes import process_warnings
 from tune.promotion.checks.space_checks import baseline_doubts, metric_doubts, space_warnings
+from tune.promotion.configs.set_elsewhere import filled_field_warnings
 from tune.promotion.resolve import constant_warnings, hardcoded_values
 from tune.search.search_plan import SearchPlan, count_trials
 from tune.space.settings import Settings
@@ -69,7 +70,9 @@ def run_plan(
     processes = process_warnings(plan.program, plan.space.shape, settings.trainer, resources.workers_per_trial)
     crowded = core_shortage_warnings(plan.workers, plan.resources.cpus_per_trial)
     costs = [told for word, told in CHECKPOINTS_COST.items() if word == settings.checkpoints]
-    doubts = (*metric_doubts(plan.space.metric), *unmet)
+    searched = {item.key: item.constant for item in plan.promoted}
+    filled = filled_field_warnings(plan.program, searched, plan.space.args)
+    doubts = (*filled, *metric_doubts(plan.space.metric), *unmet)
     warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *doubts, *told]
     warnings += [*processes, *crowded, *costs]
     for warning in warnings:

@@ -3,7 +3,7 @@
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from tune.promotion.configs.hydra_values import compose_config
@@ -39,17 +39,22 @@ class SetElsewhere:
             return False
         owner, _, name = held.name.partition("@")[0].rpartition(".")
         owner = owner.rpartition(".")[2]
-        is_filled_in = owner in self._dataclasses and name in self._keys_of_files
         if held.form is ConstantKind.FIELD:
-            return is_filled_in
+            return self.find_filling_value(held) is not None
         return (
             (held.starred and name in self._option_names)
-            or is_filled_in
+            or self.find_filling_value(held) is not None
             or owner in self._classes_of_cli
             or (owner, name) in self._set_by_configs
             or (held.where, name) in self._cli_parameters
             or (owner, name) in self._passed_by_subclasses
         )
+
+    def find_filling_value(self, held: Constant) -> Option | None:
+        """Return the value of a config file that has the name of a dataclass's field, and may fill it in."""
+        owner, _, name = held.name.partition("@")[0].rpartition(".")
+        is_field = held.form in (ConstantKind.PARAMETER, ConstantKind.FIELD)
+        return self._values_of_files.get(name) if is_field and owner.rpartition(".")[2] in self._dataclasses else None
 
     def reads_setting(self, held: Constant | Option) -> bool:
         """Tell whether a value is read from a setting of its own name, which is known: ``cfg["train"]["lr"]``."""
@@ -158,10 +163,10 @@ class SetElsewhere:
         return frozenset(option.dest.rpartition(".")[2] for option in self._options)
 
     @cached_property
-    def _keys_of_files(self) -> frozenset[str]:
-        """The keys of the config files that the program reads by itself, without what is above them."""
-        files = (option.dest for option in self._options if option.parser is OptionParser.FILE)
-        return frozenset(dest.rpartition(".")[2] for dest in files)
+    def _values_of_files(self) -> dict[str, Option]:
+        """The values of the config files that the program reads by itself, by their keys without what is above them."""
+        files = (option for option in self._options if option.parser is OptionParser.FILE)
+        return {option.dest.rpartition(".")[2]: option for option in files}
 
     @cached_property
     def _dataclasses(self) -> frozenset[str]:
@@ -173,6 +178,22 @@ class SetElsewhere:
             for name, nodes in survey.definitions.items()
             if any(isinstance(node, ast.ClassDef) and is_dataclass(node) for node in nodes)
         )
+
+
+def filled_field_warnings(
+    program: Program, constants: Mapping[str, Constant | Option], args: Sequence[str]
+) -> tuple[str, ...]:
+    """Return warnings about fields that a config file may fill in, as ``OmegaConf.merge`` does unseen.
+
+    ``constants``: those that are searched, by their keys.
+    """
+    elsewhere = SetElsewhere(program, find_options(program, args), args)
+    filled = {key: elsewhere.find_filling_value(held) for key, held in constants.items() if isinstance(held, Constant)}
+    return tuple(
+        f"{key}: {option.where} may fill it in, and a trial's value is not in force then: search {option.name}"
+        for key, option in filled.items()
+        if option is not None
+    )
 
 
 def _is_instantiate(function: ast.expr) -> bool:
