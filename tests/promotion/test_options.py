@@ -24,6 +24,12 @@ DECLARED = [
     (PARSER + "parser.add_argument('--lr', default=f())", "--lr", Unknown("f()")),
     (PARSER + "parser.add_argument('--lr')", "--lr", None),
     ("import click\n@click.command()\n@click.option('--lr', default=0.1)\ndef main(lr): ...", "--lr", 0.1),
+    ("from absl import flags\nflags.DEFINE_float('lr', 1e-3, 'the rate')\n", "--lr", 1e-3),
+    (
+        "from absl import flags\nF = flags.DEFINE_integer(name='n', default=f(), help='')\n",
+        "--n",
+        Unknown("f()"),
+    ),
     ("import fire\ndef main(batch_size=4): ...\nfire.Fire(main)", "--batch_size", 4),
     ("import fire\ndef main(batch_size=4): ...\nfire.Fire(main)", "--batch-size", 4),
     ("from jsonargparse import CLI\ndef main(batch_size=4): ...\nCLI(main)", "--batch_size", 4),
@@ -167,3 +173,26 @@ def test_a_name_of_what_a_config_file_holds_is_answered_with_its_option_and_a_co
     assert (
         str(caught.value).partition("\n")[2] == f"  Did you mean '--model.lr' or 'optimizer.init_args.lr='?  {listing}"
     )
+
+
+@pytest.mark.parametrize(
+    ("rest", "is_read"),
+    [
+        ("flags.FLAGS.lr", True),
+        ("flags.FLAGS['lr'].value", True),
+        ("flags.FLAGS.flag_values_dict()", True),
+        ("1", False),
+    ],
+)
+def test_a_flag_of_absl_s_is_read_where_the_program_names_it_again(program_of, rest, is_read):
+    program = program_of(f"from absl import flags\nflags.DEFINE_float('lr', 1e-3, '')\nprint({rest})\n")
+
+    (option,) = find_options(program)
+
+    assert option.is_read == is_read
+
+
+def test_a_flag_of_absl_s_has_the_choices_and_the_place_of_its_default(program_of):
+    (option,) = find_options(program_of("from absl import flags\nX = flags.DEFINE_enum('loss', 'a', ['a', 'b'], '')\n"))
+
+    assert (option.choices, option.is_read, option.default.span.column) == (("a", "b"), True, 30)

@@ -465,6 +465,16 @@ app.run(main)
 """,
         "lr=",
     ),
+    "a flag of absl's": (
+        """
+from absl import app, flags
+RATE = flags.DEFINE_float("lr", 1e-3, "the rate")
+def main(argv):
+    train(Net(RATE.value))
+app.run(main)
+""",
+        "--lr",
+    ),
     "a format, which no attribute of the source names": (
         ARGPARSE + "chosen = parser.parse_args()\ntrain(Net(float('{0.lr}'.format(chosen))))",
         "--lr",

@@ -1,4 +1,4 @@
-"""The options that a script takes on its command line: argparse, click, typer, fire, LightningCLI, hydra."""
+"""The options that a script takes on its command line: argparse, absl, click, typer, fire, LightningCLI, hydra."""
 
 import ast
 import difflib
@@ -15,6 +15,7 @@ from tune.promotion.find.literals import Unknown, evaluate_literal
 from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, project_of
 from tune.promotion.find.signatures import MAX_BASES, signature_of
+from tune.promotion.options.absl_flags import ABSL_FLAGS, find_absl_flags
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_reads import is_dest_read, is_parameter_read, may_be_executed
 from tune.promotion.options.parser_defaults import ChangedDefaults, changed_defaults
@@ -137,6 +138,8 @@ def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Optio
                 yield from _find_argparse_options(called, survey, project)
             case _ if (dotted_path(called.node.func) or "") in ("click.option", "option", "typer.Option"):
                 yield from _find_click_options(called, survey, project)
+            case ast.Attribute(attr=kind) | ast.Name(id=kind) if kind in ABSL_FLAGS:
+                yield from find_absl_flags(called, survey, project)
             case _ if is_lightning_cli(called, survey, project) or _is_base_of_cli(called, survey, project):
                 yield from _find_lightning_options(called, survey, project)
             case function if (dotted_path(function) or "") in FUNCTION_PARSERS:

@@ -23,6 +23,7 @@ class OptionParser(enum.Enum):
     ARGPARSE = enum.auto()
     """Or a parser with its interface: jsonargparse's, configargparse's."""
     CLICK = enum.auto()
+    ABSL = enum.auto()
     FUNCTION = enum.auto()
     """Fire or typer, by a function's signature."""
     LIGHTNING_CLI = enum.auto()
