@@ -9,18 +9,15 @@ in a template; each trial executes it afresh.
 import ast
 import builtins
 import contextlib
-import copy
-import functools
 import importlib
 import importlib.util
-import inspect
 import linecache
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder, SourceFileLoader
 from importlib.readers import FileReader
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -29,6 +26,7 @@ from tune.promotion.checks.program_checks import is_line_magic
 from tune.promotion.constant import Site, Span
 from tune.promotion.find.signatures import default_of
 from tune.promotion.program import Program, decode_source
+from tune.promotion.promoted_values import PromotedValues
 from tune.promotion.snapshot import Snapshot
 from tune.space.dimensions import Value
 
@@ -148,93 +146,6 @@ def _build_lookup(key: str, node: ast.expr) -> ast.expr:
 
 
 OWN_PACKAGE = __name__.partition(".")[0]
-
-
-class PromotedValues(Mapping[str, Value]):
-    """A trial's values. Each look-up gives a copy, and is counted: proof that the program took the value."""
-
-    def __init__(self, values: Mapping[str, Value], symbols: Collection[str] = ()) -> None:
-        """``symbols``: the keys whose values are names of the source."""
-        self._values = dict(values)
-        self._symbols = frozenset(symbols)
-        self._objects: dict[str, Any] = {}  # what these names stand for
-        self.taken = dict.fromkeys(self._values, 0)
-        self.displaced: dict[str, Any] = {}
-        """What a promoted parameter was given in its place, by a call that no look at the source could find."""
-        self.modules: list[ModuleType] = []
-        """The project's modules that were executed with these values, in their order."""
-        self.starred: set[str] = set()
-        """The parameters that a star may pass: a float that is equal, and another object, is no proof."""
-
-    def check_parameter(self, key: str, value: Any) -> None:
-        """Hear what a parameter holds as its function begins."""
-        if key not in self._values:
-            return
-        ours = self.find_expected(key)
-        if not is_expected_value(value, ours) or (
-            key in self.starred and isinstance(ours, float) and value is not ours
-        ):
-            self.displaced.setdefault(key, value)
-
-    def watch_fields(self, hook: str, keys: Mapping[str, str], body: Mapping[str, Any]) -> Callable[..., Any]:
-        """Return a class's ``__post_init__`` that looks at its promoted fields, and goes on to the class's own."""
-        own, qualname = body.get(hook), body["__qualname__"]
-
-        def check_fields(instance: Any, *args: Any, **given: Any) -> Any:
-            above = list(type(instance).__mro__)
-            for name, key in keys.items():
-                declaring = next((each for each in above if name in inspect.get_annotations(each)), None)
-                if key in self._values and declaring is not None and declaring.__qualname__ == qualname:
-                    held = getattr(instance, name)
-                    if not is_expected_value(held, self.find_expected(key)):
-                        self.displaced.setdefault(key, held)
-            if own is not None:
-                return own(instance, *args, **given)
-            here = next((n for n, each in enumerate(above) if each.__qualname__ == qualname), len(above))
-            inherited = next((vars(each)[hook] for each in above[here + 1 :] if hook in vars(each)), None)
-            return None if inherited is None else inherited(instance, *args, **given)
-
-        return check_fields
-
-    def __getitem__(self, key: str) -> Value:
-        value = copy.deepcopy(self._values[key])
-        self.taken[key] += 1
-        return value
-
-    def resolve(self, key: str, *scopes: Mapping[str, Any]) -> Any:
-        """Return the value; of a name what it stands for where it is written, as Python would."""
-        value = self[key]
-        if key not in self._symbols or not isinstance(value, str):
-            return value
-        root, *attributes = value.split(".")
-        scope = next((each for each in (*scopes, vars(builtins)) if root in each), None)
-        if scope is None:
-            raise NameError(f"name {root!r} is not defined", name=root)
-        self._objects[key] = functools.reduce(getattr, attributes, scope[root])
-        return self._objects[key]
-
-    def find_expected(self, key: str) -> Any:
-        """Return what the program holds where the value is in force."""
-        return self._objects.get(key, self._values[key])
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-
-def is_expected_value(held: Any, wanted: Value) -> bool:
-    """Tell whether what a program holds is the value that was set."""
-    try:
-        if isinstance(held, PurePath) and isinstance(wanted, str):
-            return held == type(held)(wanted)  # of ``Path("data")`` the text is the constant
-        return bool(held == wanted)
-    except Exception:  # an array, say; whatever it is, it is no value of a space file
-        return False
 
 
 class Executor:

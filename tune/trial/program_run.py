@@ -13,7 +13,8 @@ import pytorch_lightning
 from tune.internals.lightning_internals import keep_sample_order, skip_redundant_work, sync_epoch_logs
 from tune.internals.private_apis import OF_TRIALS, log_missing_apis
 from tune.paths import VersionPaths
-from tune.promotion.execute import Executor, PromotedValues
+from tune.promotion.execute import Executor
+from tune.promotion.promoted_values import PromotedValues
 from tune.space.space import Script
 from tune.trial.checkpoints.program_checkpoints import redirect_checkpoints
 from tune.trial.distributed.process_group import DistributedContext

@@ -13,7 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from tune.internals.private_apis import patch_attribute
-from tune.promotion.execute import Executor, PromotedValues
+from tune.promotion.execute import Executor
+from tune.promotion.promoted_values import PromotedValues
 from tune.trial.inputs.command_line import CommandLine
 from tune.trial.lightning.legacy_api import check_legacy_accelerator
 from tune.trial.lightning.logger import version_logger

@@ -8,8 +8,8 @@ from typing import Any
 
 from tune.errors import ProgramError
 from tune.promotion.constant import Constant, ConstantKind
-from tune.promotion.execute import PromotedValues, is_expected_value
 from tune.promotion.program import Program
+from tune.promotion.promoted_values import PromotedValues, is_expected_value
 from tune.space.dimensions import Value, canonical_name
 
 MISSING = object()
