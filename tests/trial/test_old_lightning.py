@@ -49,6 +49,14 @@ CASES = {
     "tune": ({"after": "trainer.tune(LitModel())"}, "`pytorch_lightning.tuner.Tuner(trainer)`"),
     "filepath": ({"before": "pl.callbacks.ModelCheckpoint(filepath='x')"}, "`dirpath` and `filename`"),
     "hparams": ({"init": "self.hparams = {'lr': 1}"}, "`self.save_hyperparameters(hparams)`"),
+    "pytorch_lightning.loops.base": (
+        {"above": "from pytorch_lightning.loops.base import Loop"},
+        "a loop of your own around `trainer.fit`, with a new Trainer and module for each fold",
+    ),
+    "Loop": (
+        {"above": "from pytorch_lightning.loops import Loop"},
+        "a loop of your own around `trainer.fit`, with a new Trainer and module for each fold",
+    ),
     "pytorch_lightning.metrics": (
         {"above": "from pytorch_lightning.metrics import Accuracy"},
         "the package `torchmetrics`",

@@ -16,6 +16,7 @@ from tune.promotion.program import Program
 DEVICES = "accelerator='gpu', devices=...; a trial has the devices that the search gives it"
 TUNER = "`pytorch_lightning.tuner.Tuner(trainer)`; the search is there for it"
 ARGPARSE = "options of your own, passed by name: `Trainer(max_epochs=args.max_epochs)`; or `trainer:` in the space file"
+LOOP = "a loop of your own around `trainer.fit`, with a new Trainer and module for each fold"
 MIXED = "`plugins=[MixedPrecisionPlugin(...)]`, or `precision='16-mixed'`"
 
 TODAY: Mapping[str, str] = MappingProxyType(
@@ -102,6 +103,8 @@ TODAY: Mapping[str, str] = MappingProxyType(
         "lr_scheduler_step": "`lr_scheduler_step(self, scheduler, metric)`",
         "transfer_batch_to_device": "`transfer_batch_to_device(self, batch, device, dataloader_idx)`",
         "EarlyStopping.monitor": "`monitor=` with the name of a metric that the program logs",
+        "pytorch_lightning.loops.base": LOOP,
+        "pytorch_lightning.loops.Loop": LOOP,
         "pytorch_lightning.metrics": "the package `torchmetrics`",
         "pytorch_lightning.lite": "the package `lightning.fabric`",
         "lightning_lite": "the package `lightning.fabric`",
