@@ -356,6 +356,7 @@ KEPT = {
     "a hook of its own": f"{DATACLASS}    def __post_init__(self):\n        self.lr *= 2\nSEEN = C().lr / 2",
     "a hook of its base": "from dataclasses import dataclass\nclass B:\n    def __post_init__(self):\n        self.seen = self.lr\n"
     "@dataclass\nclass C(B):\n    lr: float = 0.5\nSEEN = C().seen",
+    "a converter of attrs'": "import attrs\n@attrs.define\nclass C:\n    lr: float = attrs.field(default=0.5, converter=str)\nSEEN = float(C().lr)",
     "a model of pydantic's with a hook": "from pydantic import BaseModel, PrivateAttr\nclass C(BaseModel):\n"
     "    lr: float = 0.5\n    _x: int = PrivateAttr(default=1)\n    def model_post_init(self, context):\n"
     "        self._x = self.lr\nSEEN = C()._x",

@@ -43,13 +43,14 @@ class PromotedValues(Mapping[str, Value]):
         own, qualname = body.get(hook), body["__qualname__"]
 
         def check_fields(instance: Any, *args: Any, **given: Any) -> Any:
-            above = list(type(instance).__mro__)
-            for name, key in keys.items():
+            above, attrs = list(type(instance).__mro__), getattr(type(instance), "__attrs_attrs__", ())
+            converted = {each.name for each in attrs if each.converter is not None}  # to what need not be equal
+            for name in keys.keys() - converted:
                 declaring = next((each for each in above if name in inspect.get_annotations(each)), None)
-                if key in self._values and declaring is not None and declaring.__qualname__ == qualname:
+                if declaring is not None and declaring.__qualname__ == qualname and keys[name] in self._values:
                     held = getattr(instance, name)
-                    if not is_expected_value(held, self.find_expected(key)):
-                        self.displaced.setdefault(key, held)
+                    if not is_expected_value(held, self.find_expected(keys[name])):
+                        self.displaced.setdefault(keys[name], held)
             if own is not None:
                 return own(instance, *args, **given)
             here = next((n for n, each in enumerate(above) if each.__qualname__ == qualname), len(above))
