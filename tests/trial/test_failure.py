@@ -124,6 +124,25 @@ class Data:
 
 list(DataLoader(Data(), num_workers=1))
 """
+UNEQUAL = """
+TOLD = '''Caught RuntimeError in a worker.
+Traceback (most recent call last):
+  File "/lib/collate.py", line 3, in collate
+    raise ValueError("of unequal size")
+ValueError: of unequal size'''
+raise RuntimeError(TOLD)
+"""
+POOL = """
+import pickle
+from multiprocessing.pool import ExceptionWithTraceback
+def work():
+    raise ValueError("the worker's")
+try:
+    work()
+except ValueError as error:
+    sent = pickle.dumps(ExceptionWithTraceback(error, error.__traceback__))
+raise pickle.loads(sent)
+"""
 GROUP = """
 import asyncio
 
@@ -178,6 +197,12 @@ CHAINED = {
         "ValueError: Caught ValueError in DataLoader worker process 0, from ValueError: a bad sample (p.py:7)",
         'raise ValueError("a bad sample")',
     ),
+    "in a worker of a DataLoader, where no line is the program's": (
+        UNEQUAL,
+        "RuntimeError: Caught RuntimeError in a worker, from ValueError: of unequal size (p.py:7)",
+        "raise RuntimeError(TOLD)",
+    ),
+    "in a process of a pool": (POOL, "ValueError: the worker's (p.py:5)", 'raise ValueError("the worker\'s")'),
 }
 
 

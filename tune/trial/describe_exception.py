@@ -171,7 +171,11 @@ def create_failure(error: BaseException, job: Job) -> Failure:
         message, frames = _join_messages(message, type(origin).__name__, _format_error(origin)), program_frames(origin)
         error = origin
     elif (told := _read_told_traceback(error, job.program)) is not None:
-        return replace(told, kind=kind)
+        if told.place is not None:
+            return replace(told, kind=kind)
+        message = told.message
+    elif (cause := error.__cause__) is not None and (told := _read_told_traceback(cause, job.program)) and told.place:
+        return replace(told, kind=kind, message=message)  # of a pool's process: the cause is its traceback alone
     terminal_hint = TERMINAL_HINT if NO_TERMINAL.get(type(error).__name__) == _format_error(error) else None
     if not frames:
         return Failure(kind=kind, message=message, hint=terminal_hint)
