@@ -127,6 +127,15 @@ def test_what_comes_from_no_library_is_no_name_of_one(program_of, text):
     assert find_library_name(found_in(program, "X"), program) is None
 
 
+NESTED = """
+def g():
+    import math as inner
+    class C:
+        def __init__(self, f=inner.sin):
+            self.seen = f(0)
+    return C().seen
+SEEN = g()
+"""
 PLACES = {
     "a variable": ("X = m.sin\nSEEN = X(0)", "X", "m.cos", 1.0),
     "an entry": ("CFG = {'f': m.sin}\nSEEN = CFG['f'](0)", "CFG['f']", "m.cos", 1.0),
@@ -139,6 +148,7 @@ PLACES = {
         "inner.cos",
         1.0,
     ),
+    "a default of a class in a function": (NESTED, "C.f", "inner.cos", 1.0),
     "nothing": ("def g(f=None):\n    return f(0)\nSEEN = g()", "g.f", "m.cos", 1.0),
     "a builtin": ("X = float\nSEEN = X(True)", "X", "str", "True"),
     "one of two targets": ("X = Y = m.sin\nSEEN = X(0), Y(0)", "X", "m.cos", (1.0, 0.0)),

@@ -139,10 +139,19 @@ def _build_lookup(key: str, node: ast.expr) -> ast.expr:
     taken: ast.expr = ast.Subscript(table, ast.Constant(key), ast.Load())
     if isinstance(node, ast.Name | ast.Attribute) or (isinstance(node, ast.Constant) and node.value is None):
         # What the expression sees, in case the values are names of the source: nn.GELU in the place of nn.ReLU
-        scopes = [ast.Call(ast.Name(name, ast.Load()), [], []) for name in ("locals", "globals")]
+        scopes: list[ast.expr] = [ast.Call(ast.Name(name, ast.Load()), [], []) for name in ("locals", "globals")]
+        if (root := _find_root(node)) is not None:  # a class body's locals() lack what its function imports
+            scopes.insert(0, ast.Dict([ast.Constant(root)], [ast.Name(root, ast.Load())]))
         taken = ast.Call(ast.Attribute(table, "resolve", ast.Load()), [ast.Constant(key), *scopes], [])
     held = ast.Compare(ast.Constant(key), [ast.In()], [table])
     return ast.copy_location(ast.IfExp(held, taken, node), node)
+
+
+def _find_root(node: ast.expr) -> str | None:
+    """Return the name that a dotted name begins with."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
 
 
 OWN_PACKAGE = __name__.partition(".")[0]
