@@ -324,7 +324,7 @@ def test_trials_that_were_validated_on_other_samples_than_the_first_are_counted(
 
     assert sentence == (
         "2 of 4 trials were validated on other samples than 000,baseline, so their scores cannot be compared with its: "
-        "the program's split changes with the constants; give it a generator of its own "
+        "the split changes with the constants; a random one needs a generator of its own "
         "(`generator=torch.Generator().manual_seed(0)` of `random_split`)"
     )
 

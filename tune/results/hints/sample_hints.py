@@ -24,7 +24,7 @@ class OtherSamples:
         """What was seen, and what to do."""
         return (
             f"{self.n_trials} of {self.n_known} trials were validated on other samples than {self.first}, so their "
-            "scores cannot be compared with its: the program's split changes with the constants; give it a generator "
+            "scores cannot be compared with its: the split changes with the constants; a random one needs a generator "
             "of its own (`generator=torch.Generator().manual_seed(0)` of `random_split`)"
         )
 
