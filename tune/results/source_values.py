@@ -7,7 +7,7 @@ from tune.space.dimensions import Choice, Value
 
 
 def as_json(value: Value) -> Value:
-    """Return a value with lists for tuples."""
+    """Return a value as JSON has it: a list for a tuple, a text for a name."""
     match value:
         case Symbol():
             return str(value)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tune.trial.fits import FitLog, stage_of
 from tune.trial.lightning.epoch_loop import call_at_epochs
-from tune.trial.lightning.validation_samples import UNKNOWN, digest_samples
+from tune.trial.lightning.validation_samples import UNKNOWN, digest_samples, flatten_loaders
 from tune.trial.lightning.value_check import PromotedValueCheck
 
 
@@ -106,15 +106,9 @@ def n_epochs_begun(checkpoint: Mapping[str, Any]) -> int:
 
 
 def _count_workers(loaders: Any) -> int:
-    """Return the most of one loader, of however many a program has, in whatever it has them."""
-    match loaders:
-        case dict():
-            return max(map(_count_workers, loaders.values()), default=0)
-        case list() | tuple():
-            return max(map(_count_workers, loaders), default=0)
-        case _:
-            number = getattr(loaders, "num_workers", 0)
-            return number if isinstance(number, int) else 0
+    """Return the most of one loader."""
+    numbers = (getattr(each, "num_workers", 0) for each in flatten_loaders(loaders))
+    return max((number for number in numbers if isinstance(number, int)), default=0)
 
 
 @lru_cache

@@ -23,7 +23,7 @@ def digest_samples(loaders: Any) -> str:
 
     ``loaders``: as the program gave them, one or several in a dict, a list, or Lightning's CombinedLoader.
     """
-    found = [_find_indices(loader) for loader in _flatten_loaders(loaders)]
+    found = [_find_indices(loader) for loader in flatten_loaders(loaders)]
     if all(indices is None for indices in found):
         return UNKNOWN
     digest = hashlib.blake2b(digest_size=8)
@@ -32,14 +32,15 @@ def digest_samples(loaders: Any) -> str:
     return digest.hexdigest()
 
 
-def _flatten_loaders(loaders: Any) -> Iterator[Any]:
+def flatten_loaders(loaders: Any) -> Iterator[Any]:
+    """Yield each loader, of however many a program has, in whatever it has them."""
     match loaders:
         case dict():
             for each in loaders.values():
-                yield from _flatten_loaders(each)
+                yield from flatten_loaders(each)
         case list() | tuple():
             for each in loaders:
-                yield from _flatten_loaders(each)
+                yield from flatten_loaders(each)
         case _ if hasattr(loaders, "flattened"):  # Lightning's CombinedLoader
             yield from loaders.flattened
         case _:
