@@ -266,13 +266,14 @@ def test_of_a_request_that_was_taken_and_never_answered_nobody_says_that_it_was_
 
 
 def test_whoever_gives_up_while_a_driver_reads_is_told_what_came_of_it(search, monkeypatch):
-    """Clients whose patience ends at any moment of a driver's look, and a driver that looks all the time."""
-    over = threading.Event()
+    """Clients whose patience ends at any moment of a driver's look, and a driver that looks as often."""
+    over, pauses = threading.Event(), random.Random(1)
     monkeypatch.setattr(steer, "AT_WORK_S", 30.0)
+    monkeypatch.setattr(steer.LocalMailbox, "poll_s", 0.001)
     refused = []
 
     def look():
-        while not over.wait(0.001):
+        while not over.wait(pauses.random() / 100):
             search.poll()
 
     with lock_experiment(search.paths):

@@ -1,8 +1,11 @@
 """The template that trials are forked from."""
 
+import contextlib
 import importlib
 import os
 import pickle
+import signal
+import socket
 import sys
 import tempfile
 import time
@@ -11,10 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.trial.test_own_process import parent_of, program, run, server_of
 from tune.internals import lightning_internals
 from tune.trial.lightning.packages import PACKAGES
 from tune.trial.process import template
-from tune.trial.process.client import may_fork, prepare_template, process_server
+from tune.trial.process.client import ForkedProcess, may_fork, prepare_template, process_server
+from tune.trial.process.linux import children_of
+from tune.trial.process.packets import encode_line
 
 
 @pytest.mark.parametrize("build", ["cuda", "hip"])
@@ -79,3 +85,49 @@ def test_a_template_that_is_ended_while_it_trains_leaves_nothing(worker, program
 
         assert trained
         assert list(temporary.glob("*promotune*")) == []  # torch has a folder for its own there
+
+
+@pytest.fixture(scope="module")
+def own_server():
+    with tempfile.TemporaryDirectory(prefix="own-") as folder, process_server(Path(folder)) as path:
+        yield path
+
+
+@pytest.fixture
+def begun(worker, own_server):
+    """Return a worker of a server of this module's own, which has a template for it."""
+    started = worker("program", program(), metric="Loss/Val", mode="min")
+    started.server = own_server
+    own_server.with_name("job").write_bytes(pickle.dumps(started.job))
+    prepare_template(own_server, own_server.with_name("job"), {}, warm=True, wait_s=60)
+    return started
+
+
+def test_templates_that_are_asked_for_one_after_the_other_end_no_server(begun):
+    """One is asked for while the template before it ends, as by two actors whose pre-flights end together."""
+    for number in range(24):
+        wait_s = 60.0 if number % 3 == 0 else 0.0
+        prepare_template(begun.server, begun.server.with_name("job"), {}, warm=True, wait_s=wait_s)
+        time.sleep(number % 7 * 0.02)
+
+    told, record, _ = run(begun)
+    assert (told.death, record.stage) == (None, "complete")
+
+
+@pytest.mark.parametrize("which", ["current", "first"])
+def test_a_template_that_is_asked_for_as_another_one_dies_is_made(begun, which):
+    trial = ForkedProcess(begun.server)
+    victim = parent_of(trial.pid) if which == "current" else min(children_of(server_of(trial)))
+    trial.close()
+    file = str(begun.server.with_name("job"))
+    os.kill(victim, signal.SIGSTOP)
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as client:
+        client.connect(str(begun.server))
+        client.sendall(encode_line({"do": "prepare", "job": file, "packages": {}, "warm": which == "current"}))
+        time.sleep(0.2)  # the server has asked the one that has stopped
+        os.kill(victim, signal.SIGKILL)
+        client.settimeout(60)
+        assert b'"ready": true' in client.recv(65536)
+
+    told, record, _ = run(begun)
+    assert (told.death, record.stage) == (None, "complete")

@@ -26,6 +26,7 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from tune.trial.process.linux import (
     kill_sessions,
     reap_children,
 )
-from tune.trial.process.packets import MOST_BYTES, encode_line, send_line, send_packet
+from tune.trial.process.packets import encode_line, receive_line, receive_packet, send_line, send_packet
 
 PATIENCE_S = 5.0
 """For a client's request: others wait meanwhile."""
@@ -66,6 +67,8 @@ class Template:
         self.is_ready = False
         self.n_asked = 0
         """Forks that were asked for and have not come."""
+        self.unborn: deque[Template] = deque()
+        """Templates that it was asked to fork, their pids not known yet."""
 
 
 class Server:
@@ -83,7 +86,6 @@ class Server:
         self._preparing: dict[socket.socket, dict[str, Any]] = {}  # specs by who waits for them
         self._spares: list[tuple[int, int, Template]] = []  # pid, descriptor, and the template it was forked from
         self._templates: dict[int, Template] = {}  # by pid
-        self._unborn: deque[Template] = deque()  # asked for, their pids not known yet
         self._base: Template | None = None  # the first one
         self._current: Template | None = None  # the one that forks
         self._is_over = False
@@ -111,11 +113,10 @@ class Server:
             self._end_strays()
             if self._driver is not None or self._clients:  # asked last: all of this may have been stopped for minutes
                 idle_since = time.monotonic()
-        if self._sessions:
-            kill_sessions(self._sessions)
+        kill_sessions(self._sessions)
         # end trials, spares and templates, and what they started
         kill_all([*self._running, *(pid for pid, _, _ in self._spares), *self._templates])
-        for held in (self._running, self._spares, self._templates, self._unborn):
+        for held in (self._running, self._spares, self._templates):
             held.clear()
         until = time.monotonic() + PATIENCE_S
         while children_of(os.getpid()) and time.monotonic() < until:
@@ -134,8 +135,7 @@ class Server:
                 self._receive_request(self._listener.accept()[0])
         elif (template := next((each for each in self._templates.values() if each.channel is ready), None)) is not None:
             self._receive_message(template)
-        elif ready in self._clients:  # a client says nothing more: it is gone
-            # forget a client that is gone, and end its process
+        elif ready in self._clients:  # a client says nothing more: it is gone, and its process ends
             self._clients.discard(ready)
             self._selector.unregister(ready)
             with contextlib.suppress(ValueError):
@@ -148,12 +148,10 @@ class Server:
 
     def _receive_request(self, client: socket.socket) -> None:
         """Take a client's request."""
-        client.settimeout(PATIENCE_S)
         try:
-            with client.makefile() as lines:
-                request = json.loads(lines.readline(MOST_BYTES))
+            request = receive_line(client, PATIENCE_S)
             do = request.pop("do")
-        except (OSError, ValueError, KeyError, AttributeError):
+        except (OSError, ValueError, KeyError):
             client.close()
             return
         self._clients.add(client)
@@ -173,8 +171,10 @@ class Server:
     def _assign_processes(self) -> None:
         """Give processes to those who wait for one, and ask for as many as are missing."""
         if self._failure is not None and self._current is None:
-            while self._starting:
-                send_line(self._starting.popleft(), {"error": self._failure})
+            for client in (*self._starting, *self._preparing):
+                send_line(client, {"error": self._failure})
+            self._starting.clear()
+            self._preparing.clear()
         if any(spec["holds"] for spec in self._preparing.values()):
             return  # it has imported what each process would import now
         while self._starting and self._spares:
@@ -217,7 +217,7 @@ class Server:
         theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, contextlib.suppress(OSError):
             socket.send_fds(parent.channel, [json.dumps({"do": "make", **spec}).encode()], [theirs.fileno()])
-        self._unborn.append(Template(ours, 0, spec))
+        parent.unborn.append(Template(ours, 0, spec))
 
     def _add_template(self, template: Template) -> None:
         self._templates[template.pid] = template
@@ -228,15 +228,11 @@ class Server:
 
     def _receive_message(self, template: Template) -> bool:
         """Take a message of a template; return False where there is none any more."""
-        try:
-            text, descriptors, _, _ = socket.recv_fds(template.channel, MOST_BYTES, 1)
-        except OSError:
-            text, descriptors = b"", []
-        if not text:
+        message, descriptors = receive_packet(template.channel)
+        if message is None:
             with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(template.channel)  # its end comes with SIGCHLD, or by its parent's message
             return False
-        message = json.loads(text)
         if "forked" in message:
             template.n_asked -= 1
             if template is self._current:
@@ -247,7 +243,7 @@ class Server:
         elif "ended" in message:
             self._handle_process_end(message["ended"], message["status"])
         elif "made" in message:
-            made = self._unborn.popleft()
+            made = template.unborn.popleft()
             made.pid = message["made"]
             self._add_template(made)
         elif "ready" in message:
@@ -275,14 +271,15 @@ class Server:
             self._spares.clear()
             if old.spec is not None:
                 send_packet(old.channel, {"do": "end"})  # its trials become the server's children
-        waiting = [client for client, spec in self._preparing.items() if spec is template.spec]
-        for client in waiting:
-            del self._preparing[client]
-            send_line(client, {"ready": True, "left_out": message["left_out"]})
-        for spec in list(self._preparing.values()):
-            if template.spec is None:
-                self._make_next_template(spec)
+        self._answer_preparers(template, {"ready": True, "left_out": message["left_out"]})
+        for spec in list(self._preparing.values()) if template.spec is None else ():
+            self._make_next_template(spec)
         self._assign_processes()
+
+    def _answer_preparers(self, template: Template, answer: Mapping[str, Any]) -> None:
+        for client in [client for client, spec in self._preparing.items() if spec is template.spec]:
+            del self._preparing[client]
+            send_line(client, answer)
 
     def _remake_template(self, template: Template, left_out: str) -> None:
         """Prepare a template again, without a package; those who wait for it wait on."""
@@ -324,11 +321,7 @@ class Server:
         template.channel.close()
         for pid in [pid for pid in self._running if not is_alive(pid)]:  # it ended with its template, unsaid
             self._handle_process_end(pid, -signal.SIGKILL)
-        for client in [each for each, spec in self._preparing.items() if spec is template.spec]:
-            del self._preparing[client]
-            send_line(client, {"error": "the template ended while it was prepared"})
-        while self._unborn:
-            self._unborn.popleft().channel.close()
+        self._answer_preparers(template, {"error": "the template ended while it was prepared"})
         self._n_lost += 1
         if template is self._base:
             self._base = None
@@ -340,7 +333,15 @@ class Server:
             self._current = self._base
             if template.spec is not None and self._n_lost <= MOST_RETRIES:
                 self._make_next_template({**template.spec, "warm": True})
+        self._make_lost_templates(template)
         self._assign_processes()
+
+    def _make_lost_templates(self, template: Template) -> None:
+        """Have those made that a template was asked for as it ended: by the current one, or once there is one."""
+        for lost in template.unborn:
+            lost.channel.close()  # with it one ends that was forked, and not told of
+            for spec in [each for each in self._preparing.values() if each is lost.spec]:
+                self._make_next_template(spec)
 
     def _end_strays(self) -> None:
         """End the processes that outlived their trials: they became the server's children.
@@ -366,9 +367,11 @@ class Server:
             os.close(self._driver)
         for _, descriptor, _ in self._spares:
             os.close(descriptor)
-        channels = [each.channel for each in (*self._templates.values(), *self._unborn)]
-        for each in (self._listener, self._awake, self._wake, *self._clients, *channels):
-            each.close()
+        for template in self._templates.values():
+            for each in (template, *template.unborn):
+                each.channel.close()
+        for held in (self._listener, self._awake, self._wake, *self._clients):
+            held.close()
 
 
 def main() -> None:
@@ -391,6 +394,7 @@ def main() -> None:
 
 
 def _exit_now() -> None:
-    from tune.trial.process.trial_process import exit_now
-
-    exit_now()
+    trial = sys.modules.get("tune.trial.process.trial_process")
+    if trial is None:  # the server itself, on an error
+        os._exit(1)
+    trial.exit_now()

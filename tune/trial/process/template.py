@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tune.experiment.environment import find_environment_changes
 from tune.trial.describe_exception import describe_raised
-from tune.trial.process.linux import count_threads, reap_children
-from tune.trial.process.packets import MOST_BYTES, send_packet
+from tune.trial.process.linux import count_threads, kill_all, reap_children
+from tune.trial.process.packets import receive_packet, send_packet
 from tune.trial.process.program_imports import names_math_variables
 from tune.trial.process.watched import log_os_exits
 
@@ -70,13 +70,10 @@ def _serve_forks(server: socket.socket, prepared: "PreparedJob", left_out: Mappi
             _reap_trials(server, trials)
         if server not in ready:
             continue
-        text, descriptors, _, _ = socket.recv_fds(server, MOST_BYTES, 1)
-        if not text:  # the server is gone, and whoever would end the trials with it
-            for pid in trials:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
+        message, descriptors = receive_packet(server)
+        if message is None:  # the server is gone, and whoever would end the trials with it
+            kill_all(trials)
             os._exit(0)
-        message = json.loads(text)
         if message["do"] == "end":
             os._exit(0)
         if (reason := _describe_fork_obstacle()) is not None:
