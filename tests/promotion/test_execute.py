@@ -369,3 +369,66 @@ def test_a_field_that_holds_the_value_as_its_object_is_made_is_in_force(project,
 
     with executor.import_program({"C.lr": 0.125}) as (module, in_force):
         assert (module.SEEN, in_force.displaced) == (0.125, {})
+
+
+PLAIN = "class C:\n    lr = 0.5\n"
+TUPLE = "from typing import NamedTuple\nclass C(NamedTuple):\n    lr: float = 0.5\n"
+FILLED = {
+    "by its constructor's setattr": f"{PLAIN}    def __init__(self, **given):\n        for k, v in given.items():\n"
+    "            setattr(self, k, v)\nC(**dict([('lr', 0.25)])).lr",
+    "by its dictionary": f"{PLAIN}    def __init__(self, **given):\n        self.__dict__.update(given)\nC(**dict([('lr', 0.25)])).lr",
+    "from outside": f"{PLAIN}c = C()\nsetattr(c, *('lr', 0.25))\ngetattr(c, 'lr')",
+    "by vars()": f"{PLAIN}c = C()\nvars(c).update(lr=0.25)\nc.lr",
+    "in an object of a class below": f"{PLAIN}class D(C):\n    pass\nd = D()\nd.lr = 0.25\nd.lr",
+    "by a class below": f"{PLAIN}class D(C):\n    lr = 0.25\nD().lr",
+    "with an annotation": f"{PLAIN.replace('lr =', 'lr: float =')}c = C()\nsetattr(c, *('lr', 0.25))\nc.lr",
+    "with slots": "class B:\n    __slots__ = ('lr',)\n" + PLAIN.replace("C:", "C(B):") + "c = C()\nc.lr = 0.25\nc.lr",
+    "a named tuple": f"{TUPLE}C(**dict([('lr', 0.25)])).lr",
+    "a named tuple, replaced": f"{TUPLE}C()._replace(**{{'lr': 0.25}}).lr",
+    "a named tuple, made of a list": f"{TUPLE}C._make([0.25]).lr",
+    "a dataclass, after it was made": f"{DATACLASS}c = C()\nsetattr(c, *('lr', 0.25))\nc.lr",
+}
+
+
+@pytest.mark.parametrize("text", FILLED.values(), ids=FILLED)
+def test_an_object_that_holds_another_value_where_it_is_read_is_noticed(project, text):
+    executor = executor_of(project, {"p.py": f"{text}\n"}, "C.lr")
+
+    with executor.import_program({"C.lr": 0.125}) as (_, in_force):
+        assert (in_force.read_instead, in_force.read) == ({"C.lr": 0.25}, set())
+
+
+SEEN = {
+    "an object": f"{PLAIN}SEEN = C().lr",
+    "an object that is changed later": f"{PLAIN}c = C()\nSEEN = c.lr\nc.lr = 0.25\nc.lr",
+    "one object of two": f"{PLAIN}c = C()\nc.lr = 0.25\nc.lr\nSEEN = C().lr",
+    "a named tuple": f"{TUPLE}SEEN = C().lr",
+    "a class that reads its attributes itself": f"{PLAIN}    def __getattribute__(self, name):\n"
+    "        return object.__getattribute__(self, name)\nSEEN = C().lr",
+    "a dataclass with slots": f"{DATACLASS.replace('@dataclass', '@dataclass(slots=True)')}SEEN = C().lr",
+}
+
+
+@pytest.mark.parametrize("text", SEEN.values(), ids=SEEN)
+def test_an_object_that_holds_the_value_where_it_is_read_is_in_force(project, text):
+    executor = executor_of(project, {"p.py": f"{text}\n"}, "C.lr")
+
+    with executor.import_program({"C.lr": 0.125}) as (module, in_force):
+        assert (module.SEEN, in_force.read) == (0.125, {"C.lr"})
+
+
+LEFT = {
+    "a module of torch's": "import torch\nclass C(torch.nn.Module):\n    lr = 0.5\nSEEN = C().lr",
+    "an enumeration": "import enum\nclass C(enum.Enum):\n    lr = 0.5\nSEEN = C.lr.value",
+    "a class of attrs'": "import attrs\n@attrs.define\nclass C:\n    lr: float = 0.5\nSEEN = C().lr",
+    "a class whose attributes are read of it": f"{PLAIN}SEEN = C.lr",
+    "a dictionary of its attributes": f"{PLAIN}SEEN = vars(C)['lr']",
+}
+
+
+@pytest.mark.parametrize("text", LEFT.values(), ids=LEFT)
+def test_a_class_that_is_not_watched_holds_the_value(project, text):
+    executor = executor_of(project, {"p.py": f"{text}\n"}, "C.lr")
+
+    with executor.import_program({"C.lr": 0.125}) as (module, in_force):
+        assert (module.SEEN, in_force.read_instead) == (0.125, {})

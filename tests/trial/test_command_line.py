@@ -209,6 +209,16 @@ UNREAD = {
         "--lr",
         "--lr is not in force: the program assigns it again before it reads it",
     ),
+    "an option that a mapping replaces": (
+        ARGPARSE + "args = parser.parse_args()\nvars(args).update(lr=0.2)\ntrain(Net(args.lr))",
+        "--lr",
+        "--lr is not in force: the program assigns it again before it reads it",
+    ),
+    "an option that a Namespace of the program's own replaces": (
+        ARGPARSE + "args = argparse.Namespace(**{**vars(parser.parse_args()), 'lr': 0.2})\ntrain(Net(args.lr))",
+        "--lr",
+        "--lr is not in force: the program assigns it again before it reads it",
+    ),
     "a word that argparse refuses": (
         ARGPARSE + "train(Net(lr=parser.parse_args().lr))",
         "lr=",
@@ -418,6 +428,20 @@ train(Own())
     ),
     "a value that is scaled": (
         ARGPARSE + "args = parser.parse_args()\nargs.lr *= 1\ntrain(Net(args.lr))",
+        "--lr",
+    ),
+    "a value that is scaled in the Namespace's dictionary": (
+        ARGPARSE + "args = parser.parse_args()\nvars(args)['lr'] += 0.0\ntrain(Net(args.lr))",
+        "--lr",
+    ),
+    "a value that is scaled in a Namespace of the program's own": (
+        ARGPARSE
+        + "args = parser.parse_args()\nheld = dict(vars(args))\nheld['lr'] += 0.0\n"
+        + "train(Net(argparse.Namespace(**held).lr))",
+        "--lr",
+    ),
+    "a copy of the Namespace's dictionary": (
+        ARGPARSE + "args = parser.parse_args()\nheld = dict(vars(args))\nargs.lr = None\ntrain(Net(held['lr']))",
         "--lr",
     ),
     "a value that another option replaces": (

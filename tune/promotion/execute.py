@@ -86,9 +86,24 @@ class _Promotion(ast.NodeTransformer):
             if value is not None and (key := self._keys.get((Span.from_node(value), None))) and SINGLE not in key
         }
         heard = [ast.copy_location(_build_field_check(hook, keys), node.body[-1]) for hook in INIT_HOOKS if keys]
+        attributes = keys | {
+            target.id: key
+            for statement in node.body
+            if isinstance(statement, ast.Assign)
+            for target in statement.targets
+            if isinstance(target, ast.Name) and (key := self._find_target_key(statement, target.id)) is not None
+        }
         visited: Any = self.generic_visit(node)
         visited.body += heard
+        if attributes:
+            visited.decorator_list.append(ast.copy_location(_build_mapping_call("watch_attributes", attributes), node))
         return visited
+
+    def _find_target_key(self, statement: ast.Assign, target: str) -> str | None:
+        """Return the constant that a name of an assignment holds."""
+        span = Span.from_node(statement.value)
+        key = self._keys.get((span, target), self._keys.get((span, None)))
+        return None if key is None or SINGLE in key else key
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         """Split ``A = B = 7`` where A alone is promoted: ``held = 7``, ``A = promoted``, ``B = held``."""
@@ -131,6 +146,13 @@ def _build_field_check(hook: str, keys: Mapping[str, str]) -> ast.stmt:
     fields = ast.Dict(names, [ast.Constant(key) for key in keys.values()])
     body = ast.Call(ast.Name("locals", ast.Load()), [], [])
     return ast.Assign([ast.Name(hook, ast.Store())], ast.Call(function, [ast.Constant(hook), fields, body], []))
+
+
+def _build_mapping_call(method: str, keys: Mapping[str, str]) -> ast.expr:
+    """Return ``__promoted__.method(keys)``."""
+    function = ast.Attribute(ast.Name(IN_FORCE, ast.Load()), method, ast.Load())
+    names: list[ast.expr | None] = [ast.Constant(name) for name in keys]
+    return ast.Call(function, [ast.Dict(names, [ast.Constant(key) for key in keys.values()])], [])
 
 
 def _build_lookup(key: str, node: ast.expr) -> ast.expr:

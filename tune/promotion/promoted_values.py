@@ -11,6 +11,9 @@ from typing import Any
 
 from tune.space.dimensions import Value
 
+UNWATCHED = frozenset({"torch.nn.modules.module.Module", "enum.Enum", "pydantic.main.BaseModel"})
+"""Classes below which no reading of an attribute is looked at."""
+
 
 class PromotedValues(Mapping[str, Value]):
     """A trial's values. Each look-up gives a copy, and is counted: proof that the program took the value."""
@@ -25,6 +28,10 @@ class PromotedValues(Mapping[str, Value]):
         """What a promoted parameter was given in its place, by a call that no look at the source could find."""
         self.modules: list[ModuleType] = []
         """The project's modules that were executed with these values, in their order."""
+        self.read: set[str] = set()
+        """Attributes of classes that an object of the program was read of, and held the value."""
+        self.read_instead: dict[str, Any] = {}
+        """What an object that was read held in the place of such a value: something filled it in, or assigned it."""
         self.starred: set[str] = set()
         """The parameters that a star may pass: a float that is equal, and another object, is no proof."""
 
@@ -48,7 +55,7 @@ class PromotedValues(Mapping[str, Value]):
             for name in keys.keys() - converted:
                 declaring = next((each for each in above if name in inspect.get_annotations(each)), None)
                 if declaring is not None and declaring.__qualname__ == qualname and keys[name] in self._values:
-                    held = getattr(instance, name)
+                    held = object.__getattribute__(instance, name)  # no reading of the program
                     if not is_expected_value(held, self.find_expected(keys[name])):
                         self.displaced.setdefault(keys[name], held)
             if own is not None:
@@ -58,6 +65,38 @@ class PromotedValues(Mapping[str, Value]):
             return None if inherited is None else inherited(instance, *args, **given)
 
         return check_fields
+
+    def watch_attributes(self, keys: Mapping[str, str]) -> Callable[[Any], Any]:
+        """Return a decorator of a class whose objects are looked at as their promoted attributes are read.
+
+        ``keys``: by attribute. Modules of torch are left alone: all that they do reads attributes. So are enumerations,
+        and libraries' classes that convert what they are given.
+        """
+        promoted = {name: key for name, key in keys.items() if key in self._values}
+
+        def watch_class(made: Any) -> Any:
+            if not promoted or not isinstance(made, type) or _is_left_alone(made):
+                return made
+            read = made.__getattribute__
+
+            def read_attribute(instance: Any, name: str) -> Any:
+                held = read(instance, name)
+                if name in promoted:
+                    self._note_read(promoted[name], held)
+                return held
+
+            setattr(made, "__getattribute__", read_attribute)  # noqa: B010 - mypy takes no method's place
+            return made
+
+        return watch_class
+
+    def _note_read(self, key: str, held: Any) -> None:
+        if key in self.read:
+            return
+        if is_expected_value(held, self.find_expected(key)):
+            self.read.add(key)
+        else:
+            self.read_instead.setdefault(key, held)
 
     def __getitem__(self, key: str) -> Value:
         value = copy.deepcopy(self._values[key])
@@ -88,6 +127,11 @@ class PromotedValues(Mapping[str, Value]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+def _is_left_alone(made: type) -> bool:
+    above = {f"{each.__module__}.{each.__qualname__}" for each in made.__mro__}
+    return bool(above & UNWATCHED) or hasattr(made, "__attrs_attrs__")
 
 
 def is_expected_value(held: Any, wanted: Value) -> bool:

@@ -244,7 +244,8 @@ class Preflight:
                     f"{key} stands on the command line, and the program never reads it",
                     "Search a constant of the program, or let the program parse its command line.",
                 )
-            if key in baseline.overwritten and all(key in each.overwritten for each in self._reads_with(key)):
+            held = baseline.overwritten.get(key)  # what was made of the option would differ where that does
+            if held is not None and all(each.overwritten.get(key) == held for each in self._reads_with(key)):
                 raise UnreadOptionError(
                     key,
                     f"{key} is not in force: the program assigns it again before it reads it",

@@ -10,10 +10,11 @@ import argparse
 import contextlib
 import functools
 import importlib
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any
@@ -44,8 +45,8 @@ class OptionReads:
     """Options whose words stood there, and nobody read them."""
     unused: frozenset[str] = frozenset()
     """Options that argparse parsed, and whose value nobody took from its Namespace."""
-    overwritten: frozenset[str] = frozenset()
-    """Options that argparse parsed, and that the program assigned again before it read them."""
+    overwritten: Mapping[str, str] = field(default_factory=dict)
+    """Options that argparse parsed, and that held another value as the program first read them, with that value."""
     unopened: frozenset[str] = frozenset()
     """Options whose values stood in a config file that nobody opened."""
     by_others: bool = False
@@ -80,6 +81,8 @@ class CommandLine:
         with contextlib.ExitStack() as patches:
             if self._notes_reads:
                 patches.enter_context(patch_attribute(sys, "argv", NotedWords(self._words, self._log, named=True)))
+                fill = argparse.Namespace.__init__
+                patches.enter_context(patch_attribute(argparse.Namespace, "__init__", self._wrap_namespace(fill)))
             for owner, name, follow in self._list_parser_hooks():
                 patches.enter_context(patch_attribute(owner, name, follow(getattr(owner, name))))
             yield
@@ -93,10 +96,11 @@ class CommandLine:
         parsed = [(key, dest, log) for dests, log in self._parsed for key, dest in dests.items()]
         used = {key for key, dest, log in parsed if {dest, ANY} & log.read}
         kept = {key for key, dest, log in parsed if dest not in log.overwritten}
+        overwritten = {key: log.overwritten[dest] for key, dest, log in parsed if key not in kept}
         return OptionReads(
             unread=frozenset(key for key, each in words.items() if each and not self._log.words & set(each)),
             unused=frozenset(key for key, _, _ in parsed if key not in used),
-            overwritten=frozenset(key for key, _, _ in parsed if key not in kept),
+            overwritten=overwritten,
             by_others=self._log.by_others,
         )
 
@@ -153,6 +157,17 @@ class CommandLine:
                 click = importlib.import_module("click")
                 yield click.Command, "invoke", self._wrap_invoke
                 yield click.UsageError, "show", self._wrap_show
+
+    def _wrap_namespace(self, before: Callable[..., Any]) -> Callable[..., Any]:
+        """Note what the program puts in a Namespace of its own in the place of what was parsed."""
+
+        @functools.wraps(before)
+        def replacement(namespace: Any, **given: Any) -> None:
+            before(namespace, **given)
+            for (_, log), name in itertools.product(self._parsed, given):
+                log.note_value(name, given[name])
+
+        return replacement
 
     def _wrap_exit(self, before: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(before)

@@ -91,8 +91,15 @@ class NamespaceLog:
 
     read: set[str] = field(default_factory=set)
     """The names that were read; ANY where all may have been."""
-    overwritten: set[str] = field(default_factory=set)
-    """Those that were assigned again before they were read."""
+    overwritten: dict[str, str] = field(default_factory=dict)
+    """Those that hold another value before they were read, by whatever way, with it as ``repr`` has it."""
+    parsed: dict[str, Any] = field(default_factory=dict)
+    """What the parser made of the words."""
+
+    def note_value(self, name: str, value: Any) -> None:
+        """Note the value that a name has, where it is read or assigned."""
+        if name in self.parsed and name not in self.read and value is not self.parsed[name]:
+            self.overwritten[name] = repr(value)
 
 
 def note_reads(namespace: argparse.Namespace) -> NamespaceLog:
@@ -100,19 +107,21 @@ def note_reads(namespace: argparse.Namespace) -> NamespaceLog:
 
     Printing one is no reading. A copy, and what is pickled, is a Namespace as ever.
     """
-    log = NamespaceLog()
+    log = NamespaceLog(parsed=dict(vars(namespace)))
 
     def __getattribute__(self: argparse.Namespace, name: str) -> Any:
+        held = argparse.Namespace.__getattribute__(self, name)
         if name not in ("__class__", "_get_args", "_get_kwargs"):
             is_printed = name == ANY and sys._getframe(1).f_code.co_name == "_get_kwargs"
+            log.note_value(name, held)  # `vars(namespace).update(...)` may have changed it
             if not is_printed:
                 log.read.add(ANY if name.startswith("__") else name)
-        return argparse.Namespace.__getattribute__(self, name)
+        return held
 
     def __setattr__(self: argparse.Namespace, name: str, value: Any) -> None:
         is_parsed = sys._getframe(1).f_globals.get("__name__") == "argparse"
-        if not is_parsed and not {name, ANY} & log.read:
-            log.overwritten.add(name)
+        if not is_parsed and ANY not in log.read:
+            log.note_value(name, value)
         argparse.Namespace.__setattr__(self, name, value)
 
     def __reduce_ex__(self: argparse.Namespace, protocol: int) -> Any:

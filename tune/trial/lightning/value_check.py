@@ -1,5 +1,6 @@
 """Proof that a trial's values were in force: what the program holds when training begins, and what it executed."""
 
+import ast
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
@@ -56,7 +57,19 @@ class PromotedValueCheck:
                     f"{key} was not put in force: the program trained and never executed this place",
                     "Take it out of the space, or search the constant that the program does use.",
                 )
+            self._verify_reads(key, constant)
             self.found.setdefault(key, {"value": self._values[key], "where": f"{constant.where}, executed"})
+
+    def _verify_reads(self, key: str, constant: Constant) -> None:
+        """Check that an attribute held the value in an object that was read, if any was, and no class was."""
+        instead = self._in_force.read_instead
+        if key not in instead or key in self._in_force.read or _is_read_of_class(constant, self._program):
+            return
+        raise ProgramError(
+            constant.where,
+            f"{key} is not in force: the search set {self._values[key]!r}, and the program reads {instead[key]!r}",
+            "Something fills the object, or assigns the attribute again. Search what it comes from.",
+        )
 
     def verify_parameters(self) -> None:
         """Check that no parameter was given another value so far."""
@@ -86,6 +99,19 @@ class PromotedValueCheck:
                 and (held := _resolve_attribute(vars(module).get(head, MISSING), rest)) is not MISSING
             ):
                 yield module.__name__, held
+
+
+def _is_read_of_class(constant: Constant, program: Program) -> bool:
+    """Tell whether the program may read an attribute of its class, and not of an object: ``Config.lr``, ``cls.lr``."""
+    *_, owner, name = canonical_name(constant.name).split(".")
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr == name
+        and isinstance(node.ctx, ast.Load)
+        and ast.unparse(node.value).rpartition(".")[2] in (owner, "cls", "__class__", "type(self)")
+        for source in program.sources.values()
+        for node in ast.walk(source.tree)
+    )
 
 
 def _resolve_attribute(held: Any, names: list[str]) -> Any:
