@@ -46,6 +46,8 @@ class Trial:
     failure: Failure | None = None
     validated_on: list | None = None
     """What its record holds; None: it has no record, unless it failed."""
+    weights: str = ""
+    """The digest that its record holds; empty: it has no record for that."""
     more: dict = field(default_factory=dict)
     """Further attributes in the ledger."""
 
@@ -76,7 +78,7 @@ def _frozen(number, trial, space, ledger, paths):
     attributes = {"constants": values, "version": version, "seed": 0, **trial.more}
     if trial.failure is not None:
         attributes["reason"] = trial.failure.reason
-    if trial.failure is not None or trial.validated_on is not None:
+    if trial.failure is not None or trial.validated_on is not None or trial.weights:
         _write_record(number, version, values, trial, paths)
     params = ledger.searcher.to_labels(values)
     score = (max if space.mode == "max" else min)(trial.curve) if trial.curve else None
@@ -112,5 +114,6 @@ def _write_record(number, version, values, trial, paths):
         started=0.0,
         failure=trial.failure,
         validated_on=trial.validated_on or [],
+        weights=trial.weights,
         curve=list(enumerate(trial.curve, 1)),
     ).write_record(files)

@@ -93,7 +93,7 @@ def keys_of(file):
 def with_later_keys(golden):
     """Return the names in a file of today: those of the golden one, and those that were added to it since."""
     place = golden.index("warnings") + 1
-    return [*golden[:place], "test", "holdout", "held_out_parts", "holdout_of", *golden[place:]]
+    return [*golden[:place], "weights", "test", "holdout", "held_out_parts", "holdout_of", *golden[place:]]
 
 
 def names_in(folder):

@@ -290,3 +290,22 @@ def test_a_word_that_nobody_reads_ends_the_search_before_it_begins(run, project,
         "  Search a constant of the program, or let the program parse its command line.\n"
     )
     assert list(storage.iterdir()) == []
+
+
+MERGED = """
+LOADED = {"lr": 0.05}
+CONFIG = {"lr": 0.01}
+config = {**CONFIG, **LOADED}
+pl.Trainer(max_epochs=1).fit(Script(config["lr"]), *dataloaders())
+"""
+
+
+def test_a_constant_without_effect_is_told_as_the_second_trial_ends_and_at_the_end(run, project):
+    (project / "script.py").write_text(SCRIPT.partition('if __name__ == "__main__":')[0] + MERGED)
+    (project / "s.yaml").write_text(SCRIPT_SPACE.format("CONFIG.lr"))
+    status, out, err = run("--space", "s.yaml", "--trials", "3")
+
+    told = "ended with the same weights and scores, to the last bit, though CONFIG.lr differs: "
+    assert (status, err) == (0, "")
+    assert out.count(f"warning: both trials {told}") == 1
+    assert f"hint: all 3 trials {told}what the program trains with comes from elsewhere" in out

@@ -208,6 +208,7 @@ def test_each_hint_has_a_name_for_machines_that_does_not_change_with_its_class()
         "OtherSamples",
         "OutgrownShare",
         "StoppedBest",
+        "TrainedAlike",
     ]
 
 
@@ -352,3 +353,51 @@ def test_where_the_record_of_the_first_trial_is_lost_the_next_one_stands_for_it(
     (sentence,) = other_samples(tmp_path, None, ["a"], ["b"])
 
     assert sentence.startswith("1 of 2 trials were validated on other samples than 001,")
+
+
+EQUAL = "ended with the same weights and scores, to the last bit, though"
+
+
+def alike(tmp_path, *trials):
+    """Return the hint about trials that trained alike, of trials with these weights, values and last scores."""
+    written = [
+        Trial(curve=[0.5, score], weights=weights, values=values, state=state)
+        for weights, values, score, state in trials
+    ]
+    return [sentence for sentence in told(write_experiment(tmp_path, written)) if EQUAL in sentence]
+
+
+def test_trials_that_all_trained_alike_are_told_and_nothing_else_of_their_scores(tmp_path):
+    trials = [Trial(curve=[0.5, 0.7], weights="a", values={"LR": 0.1 * number}) for number in range(1, 7)]
+
+    assert told(write_experiment(tmp_path, trials)) == [
+        f"all 6 trials {EQUAL} LR differs: what the program trains with comes from elsewhere"
+    ]
+
+
+def test_of_trials_that_trained_alike_each_constant_that_differs_is_named(tmp_path):
+    (sentence,) = alike(
+        tmp_path,
+        ("a", {"LR": 0.1}, 0.7, "COMPLETE"),
+        ("b", {"LR": 0.2}, 0.8, "COMPLETE"),
+        ("a", {"LR": 0.1, "DROPOUT": 0.2, "BATCH_SIZE": 32}, 0.7, "COMPLETE"),
+    )
+
+    assert sentence == (
+        f"000,baseline and 002,LR=0.1,BATCH_SIZE=32,DROPOUT=0.2,OPTIMIZER=adam {EQUAL} BATCH_SIZE, DROPOUT differ: "
+        "2 of 3 trials are such, and it had no effect there"
+    )
+
+
+NOT_ALIKE = {
+    "other weights": [("a", {"LR": 0.1}, 0.7, "COMPLETE"), ("b", {"LR": 0.2}, 0.7, "COMPLETE")],
+    "other scores, by a threshold say": [("a", {"LR": 0.1}, 0.7, "COMPLETE"), ("a", {"LR": 0.2}, 0.8, "COMPLETE")],
+    "the same constants": [("a", {"LR": 0.1}, 0.7, "COMPLETE"), ("a", {"LR": 0.1}, 0.7, "COMPLETE")],
+    "weights that are not known": [("", {"LR": 0.1}, 0.7, "COMPLETE"), ("", {"LR": 0.2}, 0.7, "COMPLETE")],
+    "one that was stopped": [("a", {"LR": 0.1}, 0.7, "COMPLETE"), ("a", {"LR": 0.2}, 0.7, "PRUNED")],
+}
+
+
+@pytest.mark.parametrize("trials", NOT_ALIKE.values(), ids=NOT_ALIKE)
+def test_trials_that_did_not_train_alike_are_no_hint(tmp_path, trials):
+    assert alike(tmp_path, *trials) == []

@@ -161,7 +161,7 @@ class Failure:
 
 OF_GPUS = frozenset({"gpu_share", "outgrown_shares", "gpu_memory", "gpu"})
 """The fields that only a trial on a GPU writes."""
-NOT_EMPTY = OF_GPUS | {"others", "validated_on"}
+NOT_EMPTY = OF_GPUS | {"others", "validated_on", "weights"}
 """The fields that are written where they hold something."""
 
 
@@ -214,6 +214,8 @@ class TrialRecord:
     validated_on: list[str] = field(default_factory=list)
     """By fit a digest of the samples of a split that it was validated on; empty where it was not, or nothing is split.
     """
+    weights: str = ""
+    """A digest of the weights that its last fit ended with; empty where none ended, or the model has none."""
     test: dict[str, float] | None = None
     """Of a retrained run what the program's test logged, by name, of several fits the mean; empty where it has none.
     None: it was not looked at, as in a search."""
@@ -311,6 +313,7 @@ def _is_our_record(record: TrialRecord) -> bool:
     named = (
         isinstance(record.worker, str)
         and isinstance(record.version, str)
+        and isinstance(record.weights, str)
         and "/" not in record.version
         and record.version not in ("", ".", "..")
     )

@@ -77,7 +77,7 @@ class PromotedValues(Mapping[str, Value]):
         def watch_class(made: Any) -> Any:
             if not promoted or not isinstance(made, type) or _is_left_alone(made):
                 return made
-            read = made.__getattribute__
+            read: Any = made.__getattribute__
 
             def read_attribute(instance: Any, name: str) -> Any:
                 held = read(instance, name)

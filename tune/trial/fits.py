@@ -55,6 +55,16 @@ class TrainedWeights:
                 self._trained[digest] = number
 
 
+def digest_weights(module: "torch.nn.Module") -> str:
+    """Return a digest of a module's parameters; empty where it has none that can be looked at."""
+    whole = hashlib.blake2b(digest_size=16)
+    n_parameters = 0
+    for digest in _hash_parameters(module):
+        whole.update(digest)
+        n_parameters += 1
+    return whole.hexdigest() if n_parameters else ""
+
+
 def _hash_parameters(module: "torch.nn.Module") -> Iterator[bytes]:
     import torch  # in the trial's process alone: others read what it found
 

@@ -45,6 +45,8 @@ class ProgramTraces:
     """Seconds in ``Trainer.fit``; None when there was none."""
     validated_on: list[str]
     """By fit the digest of the samples that it was validated on, as ``TrialRecord`` has it."""
+    weights: str
+    """A digest of the weights that the last fit ended with, likewise."""
     taken: dict[str, int]
     """How often each promoted expression was executed."""
     in_force: dict[str, Any]
@@ -109,6 +111,7 @@ def execute_program(
                 ProgramTraces(
                     fit_s=fit.fit_s,
                     validated_on=fit.validated_on,
+                    weights=fit.weights,
                     taken=dict(in_force.taken),
                     in_force={**proof.found, **command_line.found, **configs.found_values},
                     reads=replace(command_line.observed_reads, unopened=configs.unopened_options),

@@ -111,6 +111,11 @@ class TrainerSetup:
         return found if any(found) else []
 
     @property
+    def weights(self) -> str:
+        """A digest of the weights that the last fit ended with; empty where there is none."""
+        return self._observer.weights if self._observer is not None else ""
+
+    @property
     def model_signature(self) -> ModelSignature:
         """Return what the program builds; nothing where that was not asked for."""
         return self._signature_callback.measure if self._signature_callback is not None else {}

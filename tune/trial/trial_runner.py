@@ -339,7 +339,11 @@ class TrialRunner:
     def _keep_traces(self, traces: ProgramTraces) -> None:
         self._reads = traces.reads
         self._recorder.change_record(
-            fit_s=traces.fit_s, validated_on=traces.validated_on, taken=traces.taken, in_force=traces.in_force
+            fit_s=traces.fit_s,
+            validated_on=traces.validated_on,
+            weights=traces.weights,
+            taken=traces.taken,
+            in_force=traces.in_force,
         )
         self._stage_ended = traces.stage_ended
 

@@ -9,6 +9,7 @@ from tune.experiment.counted_fits import CountedFits
 from tune.experiment.trial_result import BASELINE, TrialResult
 from tune.paths import ExperimentPaths
 from tune.promotion.program import Program
+from tune.results.hints.effect_hints import AlikeFinder
 from tune.search.controller_api import SearchListener
 from tune.search.devices.device_faults import MOST_FAULTS
 from tune.search.schedulers.trial_length import count_reports
@@ -18,9 +19,11 @@ from tune.space.space import Space
 class SearchLines(SearchListener):
     """Prints what is found out while a search runs."""
 
-    def __init__(self, screen: Screen, metric: str) -> None:
+    def __init__(self, screen: Screen, metric: str, paths: ExperimentPaths | None) -> None:
+        """``paths``: of the search whose trials' records are looked at; None: of none."""
         self._screen = screen
         self._metric = metric
+        self._alike = None if paths is None else AlikeFinder(paths)
         self.told_devices: set[str] = set()
         """The GPUs that were told to have failed: ``host:device``. The hints at the end do not name them again."""
 
@@ -59,6 +62,13 @@ class SearchLines(SearchListener):
         what = f"trial {number:03d} ran out of memory on {share:g} of a GPU: it runs again on {larger:g}"
         self._screen.print_line(what)
 
+    def on_trial_end(self, outcome: TrialResult) -> None:
+        """Print, once, that a trial trained as another one did, though its constants are others."""
+        if self._alike is None or not self._alike.add_trial(outcome) or (found := self._alike.found) is None:
+            return
+        self._screen.print_prose(f"warning: {found.sentence}", style="yellow")
+        self._alike = None
+
 
 @contextlib.contextmanager
 def observe_search(
@@ -80,7 +90,7 @@ def observe_search(
     ``counted``: the fits that the score comes from, as an earlier driver found them. ``steers``: the experiment that
     keys steer; None: none do.
     """
-    found = SearchLines(screen, space.metric)
+    found = SearchLines(screen, space.metric, steers)
     if not screen.shows_live_view:
         yield found, TrialLines(screen, space.mode, n_trials, before)
         return

@@ -9,6 +9,7 @@ from tune.experiment.trial_result import Mode, TrialResult, is_improvement, rank
 from tune.invocation import this_command
 from tune.paths import ExperimentPaths
 from tune.results.confirm.seed_noise import BelowNoise, SeedNoise, find_gains_below_noise, measure_seed_noise
+from tune.results.hints.effect_hints import TrainedAlike, find_trained_alike
 from tune.results.hints.range_hints import RangeEdge, find_range_edges
 from tune.results.hints.sample_hints import OtherSamples, find_other_samples
 from tune.results.importance import Importance, is_scored, measure_importance
@@ -322,6 +323,7 @@ def find_idle_gpus(trials: Sequence[TrialResult]) -> IdleGpu | None:
 
 Hint = (
     OtherSamples
+    | TrainedAlike
     | DeviceFault
     | OutgrownShare
     | IdleGpu
@@ -337,6 +339,7 @@ Hint = (
 
 HINT_KINDS: Mapping[type[Hint], str] = {
     OtherSamples: "OtherSamples",
+    TrainedAlike: "TrainedAlike",
     DeviceFault: "DeviceFault",
     OutgrownShare: "OutgrownShare",
     IdleGpu: "IdleGpu",
@@ -360,13 +363,17 @@ def find_hints(
     ``noise`` is that of the hardcoded values' score, where it is known.
     """
     scored, name = [trial for trial in trials if is_scored(trial)], paths.cli_argument
+    alike = find_trained_alike(trials, paths)
     lasting = (
+        alike,
         find_other_samples(trials, paths),
         *find_device_faults(trials),
         find_outgrown_share(trials),
         find_idle_gpus(trials),
     )
     faults = tuple(each for each in lasting if each is not None)
+    if alike is not None and alike.is_all:
+        return faults  # what else the scores tell follows from that
     if (flat := find_equal_scores(scored, space)) is not None:
         return (*faults, flat)
     idle = find_idle_constants(scored, space, measure_importance)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from tune.trial.fits import FitLog, stage_of
+from tune.trial.fits import FitLog, digest_weights, stage_of
 from tune.trial.lightning.epoch_loop import call_at_epochs
 from tune.trial.lightning.validation_samples import UNKNOWN, digest_samples, flatten_loaders
 from tune.trial.lightning.value_check import PromotedValueCheck
@@ -28,6 +28,8 @@ class ObserverCallback:
         """The most that one of the DataLoaders has."""
         self.validated_on: list[str] = []
         """By fit the digest of the samples that it was validated on; UNKNOWN where it was not, or nothing is split."""
+        self.weights = ""
+        """A digest of those that the last fit ended with; empty where none has ended, or there are none."""
         self.fit_s = 0.0
         """Seconds in ``Trainer.fit``, of all that were."""
 
@@ -59,6 +61,7 @@ class ObserverCallback:
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         """Count the time, and note the weights."""
         self._log.keep_weights(pl_module)
+        self.weights = digest_weights(pl_module)
         self.fit_s += time.perf_counter() - self._began
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *batch: Any, **more: Any) -> None:
