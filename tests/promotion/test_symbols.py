@@ -156,7 +156,9 @@ PLACES = {
 
 
 def execute(program, tmp_path, key, values, symbols):
-    executor = Executor(take_snapshot(program, tmp_path / "snapshot"), {key: found_in(program, key).sites}, symbols)
+    executor = Executor(
+        take_snapshot(program, tmp_path / "snapshot"), {key: found_in(program, key).sites}, dict.fromkeys(symbols, ())
+    )
     with executor.import_program(values) as (module, in_force):
         return module.SEEN, in_force
 

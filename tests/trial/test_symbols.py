@@ -37,7 +37,7 @@ script: train.py
 metric: score
 mode: min
 constants:
-  ACT: {choice: [nn.Identity, nn.ReLU, nn.Relu]}
+  ACT: {choice: [nn.Identity, nn.ReLU, {other}]}
   Net.loss: {choice: [nn.functional.mse_loss, nn.functional.l1_loss]}
 """
 HARDCODED = {"ACT": "nn.Identity", "Net.loss": "nn.functional.mse_loss"}
@@ -45,12 +45,12 @@ HARDCODED = {"ACT": "nn.Identity", "Net.loss": "nn.functional.mse_loss"}
 
 @pytest.fixture
 def worker(tmp_path, server):
-    def start(before=""):
+    def start(before="", other="nn.GELU"):
         folder = tmp_path / "project"
         folder.mkdir()
         (folder / "pyproject.toml").touch()
         (folder / "train.py").write_text(PROGRAM.replace("{before}", before))
-        (folder / "space.yaml").write_text(SPACE)
+        (folder / "space.yaml").write_text(SPACE.replace("{other}", other))
         return Worker(folder / "space.yaml", tmp_path / "trials", server)
 
     return start
@@ -67,11 +67,23 @@ def test_the_names_of_a_trial_are_in_force(worker):
     assert other.record.in_force["Net.loss"]["value"] == "nn.functional.l1_loss"
 
 
-def test_a_name_that_the_library_lacks_fails_its_trials_at_its_line(worker):
-    start = worker()
-    start.run(HARDCODED, preflight=True)
+@pytest.mark.parametrize(
+    ("other", "message", "hint"),
+    [
+        ("nn.Relu", "ACT: nn.Relu is not known there: module 'torch.nn' has no attribute 'Relu'", "mean nn.ReLU?"),
+        ("nn.zz.Relu", "ACT: nn.zz.Relu is not known there: module 'torch.nn' has no attribute 'zz'", "Write a name"),
+    ],
+)
+def test_a_name_that_the_library_lacks_is_refused_in_the_pre_flight(worker, other, message, hint):
+    failure = worker(other=other).run(HARDCODED, preflight=True).record.failure
 
-    failure = start.run({**HARDCODED, "ACT": "nn.Relu"}).record.failure
+    assert failure.kind == "ProgramError"
+    assert failure.message == f"train.py:6: {message}"
+    assert hint in str(failure.hint)
+
+
+def test_a_trial_of_a_search_that_began_before_names_were_checked_fails_at_its_line(worker):
+    failure = worker(other="nn.Relu").run({**HARDCODED, "ACT": "nn.Relu"}).record.failure
 
     assert (failure.kind, failure.place) == ("AttributeError", "train.py:6")
     assert "has no attribute 'Relu'" in failure.message

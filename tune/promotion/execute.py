@@ -13,7 +13,7 @@ import importlib
 import importlib.util
 import linecache
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder, SourceFileLoader
 from importlib.readers import FileReader
@@ -182,8 +182,13 @@ OWN_PACKAGE = __name__.partition(".")[0]
 class Executor:
     """Executes one snapshot again and again; holds the compiled code, which forked processes inherit."""
 
-    def __init__(self, snapshot: Snapshot, sites: Mapping[str, Sequence[Site]], symbols: Collection[str] = ()) -> None:
-        """``symbols``: the keys whose values are names of the source."""
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        sites: Mapping[str, Sequence[Site]],
+        symbols: Mapping[str, Sequence[Value]] | None = None,
+    ) -> None:
+        """``symbols``: by the keys whose values are names of the source, all that a search may give them."""
         self.snapshot = snapshot
         self._symbols = symbols
         self._keys: dict[str, Keys] = {}

@@ -4,7 +4,7 @@ import builtins
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from types import ModuleType
 from typing import Any
@@ -18,10 +18,12 @@ UNWATCHED = frozenset({"torch.nn.modules.module.Module", "enum.Enum", "pydantic.
 class PromotedValues(Mapping[str, Value]):
     """A trial's values. Each look-up gives a copy, and is counted: proof that the program took the value."""
 
-    def __init__(self, values: Mapping[str, Value], symbols: Collection[str] = ()) -> None:
-        """``symbols``: the keys whose values are names of the source."""
+    def __init__(self, values: Mapping[str, Value], symbols: Mapping[str, Sequence[Value]] | None = None) -> None:
+        """``symbols``: by the keys whose values are names of the source, all that a search may give them."""
         self._values = dict(values)
-        self._symbols = frozenset(symbols)
+        self._symbols = dict(symbols or {})
+        self.unresolved: dict[str, tuple[str, NameError | AttributeError]] = {}
+        """Of such a key an option that its place does not know, with what Python says of it."""
         self._objects: dict[str, Any] = {}  # what these names stand for
         self.taken = dict.fromkeys(self._values, 0)
         self.displaced: dict[str, Any] = {}
@@ -108,11 +110,13 @@ class PromotedValues(Mapping[str, Value]):
         value = self[key]
         if key not in self._symbols or not isinstance(value, str):
             return value
-        root, *attributes = value.split(".")
-        scope = next((each for each in (*scopes, vars(builtins)) if root in each), None)
-        if scope is None:
-            raise NameError(f"name {root!r} is not defined", name=root)
-        self._objects[key] = functools.reduce(getattr, attributes, scope[root])
+        if key not in self._objects:
+            for option in self._symbols[key]:
+                try:
+                    _find_object(str(option or "None"), scopes)
+                except (NameError, AttributeError) as error:
+                    self.unresolved.setdefault(key, (str(option), error))
+        self._objects[key] = _find_object(value, scopes)
         return self._objects[key]
 
     def find_expected(self, key: str) -> Any:
@@ -127,6 +131,15 @@ class PromotedValues(Mapping[str, Value]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+def _find_object(name: str, scopes: Sequence[Mapping[str, Any]]) -> Any:
+    """Return what a dotted name stands for; raise NameError or AttributeError as Python would."""
+    root, *attributes = name.split(".")
+    scope = next((each for each in (*scopes, vars(builtins)) if root in each), None)
+    if scope is None:
+        raise NameError(f"name {root!r} is not defined", name=root)
+    return functools.reduce(getattr, attributes, scope[root])
 
 
 def _is_left_alone(made: type) -> bool:

@@ -85,7 +85,7 @@ def _build_model(
     executor = Executor(
         snapshot,
         {item.key: item.constant.sites for item in promoted if isinstance(item.constant, Constant)},
-        [item.key for item in promoted if item.is_symbol],
+        {item.key: () for item in promoted if item.is_symbol},
     )
     wanted = space.shape.class_name if isinstance(space.shape, System) else None
     dimensions = {item.key: item.dimension for item in promoted}

@@ -22,7 +22,7 @@ from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import PromotedConstant, hardcoded_values, resolve_constants
 from tune.search.schedulers.trial_length import check_epochs, find_epochs_constant
 from tune.space.conditions import draw_config
-from tune.space.dimensions import Value, could_draw, extreme_values, n_points
+from tune.space.dimensions import Choice, Value, could_draw, extreme_values, n_points
 from tune.space.search_methods import SCHEDULERS
 from tune.space.settings import AUTO
 from tune.space.space import Space, check_settings
@@ -92,7 +92,11 @@ def build_job(
         snapshot=snapshot,
         shape=space.shape,
         constants={item.key: item.constant for item in promoted if isinstance(item.constant, Constant)},
-        symbols=frozenset(item.key for item in promoted if item.is_symbol),
+        symbols={
+            item.key: item.dimension.options
+            for item in promoted
+            if item.is_symbol and isinstance(item.dimension, Choice)
+        },
         options={item.key: item.constant for item in promoted if isinstance(item.constant, Option)},
         probes=_choose_probes(space, promoted),
         hardcoded=_hardcoded_constants(program, promoted),

@@ -59,8 +59,8 @@ class Job:
     """How the program is run."""
     constants: Mapping[str, Constant]
     """The promoted constants, by their names in the space file."""
-    symbols: frozenset[str] = frozenset()
-    """Those of them whose values are names of the source, such as ``nn.ReLU``."""
+    symbols: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    """Of those of them whose values are names of the source, such as ``nn.ReLU``, all options."""
     options: Mapping[str, Option]
     """The promoted options of a script, likewise."""
     hardcoded: Mapping[str, Value]

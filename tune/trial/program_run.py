@@ -89,7 +89,7 @@ def execute_program(
         patches.enter_context(configs.install_patches())
         patches.enter_context(keep_given_devices())
         patches.enter_context(_patch_trackers(order, runs))
-        proof = PromotedValueCheck(job.constants, values, in_force, job.program)
+        proof = PromotedValueCheck(job.constants, values, in_force, job.program, checks_options=not order.reports)
         fit = TrainerSetup(job, order, proof, report, beat, stopwatch=stopwatch, usage=usage, distributed=distributed)
         patches.enter_context(_patch_lightning(distributed, fit))
         patches.callback(fit.split.restore_hooks)

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
-from tune.errors import ProgramError
+from tune.errors import ProgramError, did_you_mean
 from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.program import Program
 from tune.promotion.promoted_values import PromotedValues, is_expected_value
@@ -20,8 +20,16 @@ class PromotedValueCheck:
     """Checks each promoted constant twice; raises ProgramError where the program holds another value."""
 
     def __init__(
-        self, constants: Mapping[str, Constant], values: Mapping[str, Value], in_force: PromotedValues, program: Program
+        self,
+        constants: Mapping[str, Constant],
+        values: Mapping[str, Value],
+        in_force: PromotedValues,
+        program: Program,
+        *,
+        checks_options: bool = False,
     ) -> None:
+        """``checks_options``: each name that a trial may get in the place of another one has to be known, too."""
+        self._checks_options = checks_options
         self._constants = {key: constant for key, constant in constants.items() if key in values}
         self._values = values
         self._in_force = in_force
@@ -58,7 +66,19 @@ class PromotedValueCheck:
                     "Take it out of the space, or search the constant that the program does use.",
                 )
             self._verify_reads(key, constant)
+            self._verify_options(key, constant)
             self.found.setdefault(key, {"value": self._values[key], "where": f"{constant.where}, executed"})
+
+    def _verify_options(self, key: str, constant: Constant) -> None:
+        """Check in the pre-flight that each name that a trial may get is known where it is written."""
+        if not self._checks_options or key not in self._in_force.unresolved:
+            return
+        option, error = self._in_force.unresolved[key]
+        hint = "Write a name that is known there."
+        missing = str(error.name)
+        if isinstance(error, AttributeError) and (near := did_you_mean(missing, dir(error.obj))) is not None:
+            hint = f"Did you mean {option.replace(missing, near)}?"
+        raise ProgramError(constant.where, f"{key}: {option} is not known there: {error}", hint)
 
     def _verify_reads(self, key: str, constant: Constant) -> None:
         """Check that an attribute held the value in an object that was read, if any was, and no class was."""
