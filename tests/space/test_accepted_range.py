@@ -25,6 +25,8 @@ RANGES = [
     ("alpha", 5.0, ("sigmoid_focal_loss", "alpha"), "loguniform 0.5 to 50"),
     ("jitter", 0.4, ("ColorJitter", "hue"), "uniform 0.2 to 0.5"),
     ("share", 0.8, ("train_test_split", "test_size"), "uniform 0.4 to 0.99"),
+    ("k", 3, ("KFold", "n_splits"), "randint 2 to 6"),
+    ("k", 3, ("GroupShuffleSplit", "n_splits"), "randint 1 to 6"),
     ("start", 0.9, ("OneCycleLR", "pct_start"), "uniform 0.45 to 1"),
     ("decay", 0.99, ("ExponentialMovingAverage", "decay"), "uniform 0.9 to 0.999"),
     ("Trainer.limit_train_batches", 1, ("Trainer", "limit_train_batches"), "randint 1 to 4"),

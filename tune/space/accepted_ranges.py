@@ -28,6 +28,7 @@ POSITIVE_SHARE = AcceptedRange(low=0, high=1, low_is_out=True)
 NOT_NEGATIVE = AcceptedRange(low=0)
 POSITIVE = AcceptedRange(low=0, low_is_out=True)
 FROM_ONE = AcceptedRange(low=1)
+FROM_TWO = AcceptedRange(low=2)
 
 OPTIMIZER = r"\w*Adam(W|ax)?|Adafactor|A?SGD|RMSprop|Rprop|Ada(delta|grad)|Lion|LAMB|LARS|Muon"
 SCHEDULE = r"\w+LR"
@@ -77,6 +78,7 @@ RULES: tuple[tuple[str, str, AcceptedRange], ...] = (
     (r"clip_grad_norm_|clip_gradients", r"max_norm|gradient_clip_val", POSITIVE),
     (r"\w*(EMA|Ema|ExponentialMovingAverage)\w*", r"decay|beta", BELOW_ONE),
     (r"train_test_split", r"test_size|train_size", INNER_SHARE),
+    (r"\w*KFold|TimeSeriesSplit", r"n_splits", FROM_TWO),
     (r"ColorJitter", r"hue", AcceptedRange(low=0, high=0.5)),
     (r"ColorJitter", r"brightness|contrast|saturation", NOT_NEGATIVE),
     (r"Random\w+", r"p", SHARE),
