@@ -102,6 +102,26 @@ def test_toml_is_a_config_file_too(tmp_path, monkeypatch, server):
     assert (trial.files.folder / "configs" / "c.toml").read_text().endswith("lr = 0.25  # of SGD\n")
 
 
+def test_an_ini_file_is_a_config_file_too_and_its_keys_are_of_any_case(tmp_path, monkeypatch, server):
+    text = 'import configparser\nini = configparser.ConfigParser()\nini.read("c.ini")\n'
+    text += 'cfg = {"optim": {"lr": ini.getfloat("optim", "lr")}, "max_epochs": ini.getint("train", "max_epochs")}\n'
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "c.ini").write_text("; all\n[train]\nmax_epochs: 1\n[optim]\nLR = 0.5\n")
+    (tmp_path / "train.py").write_text(NET + text + FIT)
+    (tmp_path / "s.yaml").write_text(
+        'script: train.py\nmetric: loss\nmode: min\nconstants:\n  "optim.LR=": {loguniform: [1e-3, 1]}\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    worker = Worker(tmp_path / "s.yaml", tmp_path / "experiment", server)
+
+    assert [option.name for option in find_options(worker.program)] == ["train.max_epochs=", "optim.LR="]
+    trial = worker.run({"optim.LR=": 0.25}, preflight=True)
+
+    assert trial.failure is None
+    assert "rate 0.25\n" in trial.log
+    assert (trial.files.folder / "configs" / "c.ini").read_text().endswith("LR = 0.25\n")
+
+
 def test_what_json_cannot_hold_is_refused(tmp_path):
     (tmp_path / "c.json").write_text('{"name": null}')
     place = ConfigPlace(path=tmp_path / "c.json", name="c.json", keys=("name",), line=1)

@@ -11,15 +11,15 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
-from tune.promotion.configs.config_file import MOST_BYTES, ConfigPlace, read_values
+from tune.promotion.configs.config_file import INI, MOST_BYTES, ConfigPlace, read_values
 from tune.promotion.configs.hydra_values import program_configs
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 
-SUFFIXES = (".yaml", ".yml", ".json", ".toml")
-OF_TOOLS = "pyproject.toml"
-"""A program may name it to find its root."""
+SUFFIXES = (".yaml", ".yml", ".json", ".toml", *INI)
+OF_TOOLS = frozenset({"pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", "mypy.ini"})
+"""A program may name one to find its root."""
 MAX_VALUES = 1_000
 """Of a file; one with more holds data."""
 KEY = re.compile(r"[A-Za-z_][\w-]*")
@@ -95,7 +95,8 @@ def mentions_key(program: Program, place: ConfigPlace) -> bool:
     if parses_configs(program):
         return True
     names = [key for key in place.keys if isinstance(key, str)]
-    word = re.compile(rf"\b{re.escape(names[-1])}\b".encode()) if names else None
+    case = re.IGNORECASE if place.path.suffix in INI else re.NOFLAG  # configparser knows the keys of an INI file by any
+    word = re.compile(rf"\b{re.escape(names[-1])}\b".encode(), case) if names else None
     sources = program.sources.values()
     return any(word is None or word.search(source.raw) for source in sources) or any(
         _reads_any_name(node) for source in sources for node in ast.walk(source.tree)
@@ -149,7 +150,7 @@ def _written_names(node: ast.AST) -> Iterator[ast.expr]:
 def _find_named_file(text: str, places: Sequence[Path], program: Program) -> Path | None:
     """Return the file that a text names, from one of the folders: the working directory, and those above its source."""
     named = PurePath(text)
-    if "\n" in text or "\0" in text or named.suffix not in SUFFIXES or named.name == OF_TOOLS:
+    if "\n" in text or "\0" in text or named.suffix not in SUFFIXES or named.name in OF_TOOLS:
         return None
     if named.is_absolute():
         parts = named.parts[1:]
