@@ -431,6 +431,23 @@ def test_a_search_of_a_field_that_a_config_file_may_fill_in_warns_of_it(program_
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("C['lr']", "C = {'lr': 0.2}\nheld = {**C, **json.load(open('run.json'))}\n"),
+        ("C['net']['lr']", "C = {'net': {'lr': 0.2}}\nheld = C | json.load(open('run.json'))\n"),
+        ("main.c['lr']", "def main():\n    c = {'lr': 0.2}\n    print({**c, **json.load(open('run.json'))}['lr'])\n"),
+    ],
+)
+def test_a_search_of_an_entry_that_a_config_file_may_be_merged_over_warns_of_it(program_of, name, text):
+    program = program_of(f"{HEAD}import json\n{text}", {"run.json": '{"lr": 0.1}'})
+    searched = {name: next(each for each in find_constants(program) if each.name == name)}
+
+    assert filled_field_warnings(program, searched, ()) == (
+        f"{name}: run.json:1 may fill it in, and a trial's value is not in force then: search lr=",
+    )
+
+
 def test_a_field_of_pydantic_s_that_a_config_file_fills_in_is_searched_there(program_of):
     text = (
         "import json\nfrom pydantic import BaseModel\nclass Base(BaseModel):\n    seed: int = 1\nclass Optim(Base):\n"

@@ -17,6 +17,7 @@ from tune.promotion.find_constants import find_all
 from tune.promotion.options.declared_options import find_options, is_lightning_cli
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.program import Program
+from tune.space.dimensions import canonical_name
 
 TARGET = "_target_"
 """hydra's key of what is built with the keys beside it."""
@@ -55,6 +56,11 @@ class SetElsewhere:
         owner, _, name = held.name.partition("@")[0].rpartition(".")
         is_field = held.form in (ConstantKind.PARAMETER, ConstantKind.FIELD)
         return self._values_of_files.get(name) if is_field and owner.rpartition(".")[2] in self._dataclasses else None
+
+    def find_merged_value(self, held: Constant) -> Option | None:
+        """Return the value of a config file that has the name of a dictionary's entry, and may be merged over it."""
+        name = held.name.partition("@")[0]
+        return self._values_of_files.get(canonical_name(name).rpartition(".")[2]) if "[" in name else None
 
     def reads_setting(self, held: Constant | Option) -> bool:
         """Tell whether a value is read from a setting of its own name, which is known: ``cfg["train"]["lr"]``."""
@@ -183,12 +189,16 @@ class SetElsewhere:
 def filled_field_warnings(
     program: Program, constants: Mapping[str, Constant | Option], args: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return warnings about fields that a config file may fill in, as ``OmegaConf.merge`` does unseen.
+    """Return warnings about fields that a config file may fill in, as ``OmegaConf.merge`` and ``{**a, **b}`` do unseen.
 
     ``constants``: those that are searched, by their keys.
     """
     elsewhere = SetElsewhere(program, find_options(program, args), args)
-    filled = {key: elsewhere.find_filling_value(held) for key, held in constants.items() if isinstance(held, Constant)}
+    filled = {
+        key: elsewhere.find_filling_value(held) or elsewhere.find_merged_value(held)
+        for key, held in constants.items()
+        if isinstance(held, Constant)
+    }
     return tuple(
         f"{key}: {option.where} may fill it in, and a trial's value is not in force then: search {option.name}"
         for key, option in filled.items()
