@@ -2,7 +2,7 @@
 
 import argparse
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, Protocol, cast
@@ -58,7 +58,31 @@ class Parser(argparse.ArgumentParser):
         if not option.startswith("-"):
             return OptionError(None, f"one word too many, got {word!r}", f"`{self.prog} --help` shows what goes where.")
         known = [text for text in self.option_spellings if text.startswith("--")]
-        return OptionError(None, f"no such option: {option!r}", suggest_name(option, known, what="options"))
+        hint = suggest_name(option, known, what="options")
+        if (meant := find_other_spelling(option, known)) is not None:
+            hint = f"Did you mean {meant!r}?"
+        return OptionError(None, f"no such option: {option!r}", hint)
+
+
+OTHER_SPELLINGS = {
+    "--force": "--yes",
+    **dict.fromkeys(("--n-trials", "--num-trials", "--num-samples", "--n-samples"), "--trials"),
+    **dict.fromkeys(("--timeout", "--time-limit"), "--time-budget"),
+    **dict.fromkeys(("--n-jobs", "--jobs", "--parallel"), "--concurrency"),
+    **dict.fromkeys(("--epochs", "--max-epochs", "--max_epochs"), "--trainer.max_epochs"),
+    **dict.fromkeys(("--logdir", "--log-dir", "--output-dir"), "--storage"),
+    "--gpus": "--gpu",
+    "--dry-run": "--fast-dev-run",
+    "--pruner": "--scheduler",
+    "--algorithm": "--sampler",
+}
+"""What other tools call our options."""
+
+
+def find_other_spelling(option: str, known: Iterable[str]) -> str | None:
+    """Return which of our options another tool's is; None where it is none, or this command has it not."""
+    meant = OTHER_SPELLINGS.get(option)
+    return meant if meant is not None and {meant, f"{meant.partition('.')[0]}.ARGUMENT"} & set(known) else None
 
 
 def _no_experiment_error(words: Sequence[str]) -> OptionError:
@@ -180,6 +204,11 @@ def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
         hint = f"Write `{this_command()} {shlex.join([file, *argv[2:]])}`: it runs as `python -m` runs it."
         raise OptionError(None, what, hint)
     if argv[0].startswith("-"):
+        command = next((word for word in argv if word in COMMANDS), None)
+        if command is not None and not any(is_program(word) or word.partition("=")[0] == SPACE for word in argv):
+            ordered = [command, *(word for word in argv if word != command)]
+            hint = f"Write `{this_command()} {shlex.join(ordered)}`."
+            raise OptionError(None, f"the command comes first, got {argv[0]} before {command}", hint)
         names_program = any(map(is_program, argv)) and not any(word.partition("=")[0] == SPACE for word in argv)
         return SEARCH_PROGRAM if names_program else SEARCH, list(argv)
     if is_program(argv[0]):

@@ -12,7 +12,7 @@ from tune.cli.arguments import Arguments
 from tune.cli.command_parsers import build_parser
 from tune.cli.commands.promote import build_lines, find_metric_in_source, find_metric_of
 from tune.cli.metric_run import is_found_by_a_run
-from tune.cli.parser import SEARCH_PROGRAM, SPACE, both_given_error, storage_of
+from tune.cli.parser import SEARCH_PROGRAM, SPACE, both_given_error, find_other_spelling, storage_of
 from tune.cli.promote_request import PromoteRequest, build_request
 from tune.cli.run_plan import Drafted, run_plan
 from tune.cli.terminal.summary import Screen
@@ -84,8 +84,9 @@ def _check_options(given: argparse.Namespace, program: Program) -> None:
         if not name.startswith("--") or name in theirs or "." in name:  # LightningCLI's stand in no source
             continue
         near = difflib.get_close_matches(name, [*theirs, *ours], n=1, cutoff=SIMILAR)
-        if near and near[0] in ours:
-            raise OptionError(None, f"no such option: {name!r}", f"Did you mean {near[0]!r}?")
+        meant = find_other_spelling(name, ours) or next((each for each in near if each in ours), None)
+        if meant is not None:
+            raise OptionError(None, f"no such option: {name!r}", f"Did you mean {meant!r}?")
 
 
 def _missing_words(given: argparse.Namespace, request: PromoteRequest) -> Iterator[Missing]:
