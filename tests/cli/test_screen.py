@@ -160,7 +160,7 @@ def test_a_version_in_a_table_of_verdicts_leaves_room_for_the_numbers_on_a_termi
 
 def test_a_score_on_the_test_set_is_warned_of(capfd):
     counted = CountedFits(numbers=(1,), n_fits=1, module="Net", stage="test", max_epochs=2)
-    SearchLines(Screen(), "test_loss").on_preflight(counted, None)
+    SearchLines(Screen(), "test_loss", None).on_preflight(counted, None)
 
     out = " ".join(capfd.readouterr().out.split())
     assert out.startswith(
