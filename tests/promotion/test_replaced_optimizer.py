@@ -62,6 +62,7 @@ def test_an_option_is_replaced_where_configure_optimizers_alone_reads_it(changes
 
 GIVEN = {
     "a config file": (("--config", "c.yaml", "fit"), {}, True),
+    "a config file that says it is none": (("--config", "none.yaml", "fit"), {}, False),
     "a value of the optimizer's": (("fit", "--optimizer.lr=0.1"), {}, True),
     "the source": (
         ("fit",),
@@ -77,7 +78,7 @@ def test_an_optimizer_is_given_in_words_or_a_file_or_by_the_source(
     args, changes, is_replaced, program_of, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    program = write(program_of, changes, {"c.yaml": CONFIG})
+    program = write(program_of, changes, {"c.yaml": CONFIG, "none.yaml": "fit: {optimizer: null, model: {width: 8}}\n"})
 
     assert marked(program, args) == ({"--model.rate"} if is_replaced else set())
 

@@ -36,7 +36,8 @@ def _replaces_optimizers(options: Sequence[Option], project: Project, args: Sequ
     in_words = any(
         word.lstrip("-").partition("=")[0].partition(".")[0] == OPTIMIZER for word in args if word[:1] == "-"
     )
-    in_files = any(OPTIMIZER in option.dest.split(".")[:2] for option in options if option.parser is OptionParser.FILE)
+    given = [each.dest for each in options if each.parser is OptionParser.FILE and each.value is not None]
+    in_files = any(OPTIMIZER in dest.split(".")[:2] for dest in given)
     return in_words or in_files or any(_last_name(call.func) == "add_optimizer_args" for call in calls)
 
 
