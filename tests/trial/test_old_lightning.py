@@ -66,6 +66,10 @@ CASES = {
         "the package `torchmetrics`",
     ),
     "metrics": ({"above": "accuracy = pl.metrics.Accuracy()"}, "the package `torchmetrics`"),
+    "pytorch_lightning.utilities.seed": (
+        {"above": "from pytorch_lightning.utilities.seed import seed_everything"},
+        "`pytorch_lightning.seed_everything`",
+    ),
     "DDPPlugin": ({"above": "from pytorch_lightning.plugins import DDPPlugin"}, "`pytorch_lightning.strategies.DDPStr"),
     "save_config_overwrite": (
         {"before": "import pytorch_lightning.cli as c; c.LightningCLI(LitModel, save_config_overwrite=True)"},

@@ -212,7 +212,7 @@ def _find_legacy_name(message: str) -> LegacyName | None:
         if (said := saying.search(message)) is None:
             continue
         name, owner = said["name"], said.groupdict().get("owner")
-        for key in (f"{owner}.{name}", name, *_list_parent_packages(name)):
+        for key in (f"{owner}.{name}", name, owner or "", *_list_parent_packages(name)):
             if key in TODAY:
                 library = "torchmetrics" if key.startswith("torchmetrics.") else "Lightning"
                 return LegacyName(key if key != name and "." in name else name, TODAY[key], library)
