@@ -126,6 +126,35 @@ FOUND = [
     ),
     ("ModelCheckpoint(save_last=True)\n" + logging('self.log("zorp", 1)'), ("zorp", None, "logged in p.py:4", ())),
     (
+        logging("logs = {}", 'logs["val_loss"] = 1', 'logs["val_acc"] = 1', "self.log_dict(logs)"),
+        ("val_acc", "max", "logged in p.py:6", ("val_loss",)),
+    ),
+    (
+        logging("logs = dict(val_loss=1)", 'self.log_dict({**logs, "val_mae": 1})'),
+        ("val_loss", "min", "logged in p.py:4", ("val_mae",)),
+    ),
+    (
+        logging('logs = self.both(batch, "val")', "self.log_dict(logs)")
+        + '    def both(self, batch, stage):\n        return {f"{stage}_loss": 1}\n',
+        ("val_loss", "min", "logged in p.py:4", ()),
+    ),
+    (
+        logging('self.log_dict(self.both(batch, stage="val"))')
+        + '    def both(self, batch, stage):\n        logs = {stage + "_iou": 1}\n        return logs\n',
+        ("val_iou", "max", "logged in p.py:3", ()),
+    ),
+    (
+        logging("logs = self.scores()", 'self.log_dict({f"val/{key}": value for key, value in logs.items()})')
+        + "    def scores(self):\n        return dict(mae=1, mse=2)\n",
+        ("val/mae", "min", "logged in p.py:4", ("val/mse",)),
+    ),
+    (
+        logging('self.both(batch, "val")')
+        + "    def both(self, batch, stage):\n        self.note(stage)\n"
+        + '    def note(self, where):\n        self.log(f"{where}_loss", 1)\n',
+        ("val_loss", "min", "logged in p.py:7", ()),
+    ),
+    (
         logging('self.both(batch, "val")')
         + '    def both(self, batch, stage, name="loss"):\n'
         + '        self.log(f"{stage}_{name}", 1)\n        self.log(stage + "_iou", 1)\n',
@@ -148,6 +177,9 @@ def test_a_metric_that_the_source_names_is_found(tmp_path, text, told):
         logging('self.log(f"{self.stage}_loss", 1)'),
         logging("self.log(self.name, 1)", "self.log_dict(self.metrics)", "self.both(batch)"),
         logging('print("val_loss")', 'other.log("val_loss", 1)'),
+        logging("logs = self.scores(batch)", 'logs["val_loss"] = 1', "self.log_dict(logs)"),
+        logging("logs = {**logs, 'val_loss': 1} if self.flag else logs", "self.log_dict(logs)"),
+        logging("self.log_dict(self.both(batch))") + "    def both(self, batch):\n        return self.both(batch)\n",
         "class Net:\n    def training_step(self, batch, idx):\n        self.log('loss', 1)\n",
     ],
 )

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from tune.promotion.find.literals import evaluate_literal
 from tune.promotion.find.module_scan import ModuleScan, dotted_path
@@ -15,7 +16,7 @@ VALIDATION = frozenset(
 MAX_BASES = 8
 """Classes followed upward."""
 MAX_HOPS = 3
-"""Calls followed from ``validation_step`` to the helper that logs."""
+"""Calls and names followed from ``validation_step`` to the helper that logs, or to the dict that is logged."""
 
 
 def find_logged_tags(project: Project) -> Iterator[tuple[str, str]]:
@@ -25,7 +26,9 @@ def find_logged_tags(project: Project) -> Iterator[tuple[str, str]]:
             if isinstance(owner, ast.ClassDef):
                 methods = {each.name: each for each in owner.body if isinstance(each, Function)}
                 for name in methods.keys() & VALIDATION:
-                    yield from _follow_log_calls(methods[name], methods, {}, survey, MAX_HOPS)
+                    yield from _follow_log_calls(
+                        _CalledMethod(function=methods[name], methods=methods, known={}, survey=survey, hops=MAX_HOPS)
+                    )
 
 
 def find_unjudged_modules(project: Project) -> Iterator[tuple[ModuleScan, ast.ClassDef]]:
@@ -59,23 +62,46 @@ def _methods_of(node: ast.AST) -> Iterator[Function]:
     yield from (each for each in getattr(node, "body", ()) if isinstance(each, Function))
 
 
-def _follow_log_calls(
-    function: Function, methods: Mapping[str, Function], known: Mapping[str, str], survey: ModuleScan, hops: int
-) -> Iterator[tuple[str, str]]:
-    """Follow ``self.shared_step(batch, "val")``: ``known`` holds the parameters whose text the call told."""
-    calls = [node for node in _walk_reachable(function, known) if isinstance(node, ast.Call) and _is_own(node.func)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _CalledMethod:
+    """A method that a step of validation leads to."""
+
+    function: Function
+    methods: Mapping[str, Function]
+    """All of its class."""
+    known: Mapping[str, str]
+    """Its parameters whose text the call told: ``self.shared_step(batch, "val")``."""
+    survey: ModuleScan
+    hops: int
+    """Calls and names that may still be followed."""
+
+    def follow_call(self, call: ast.Call) -> "_CalledMethod | None":
+        """Return the method of the same class that a call leads to."""
+        if not (self.hops and _is_own(call.func) and isinstance(call.func, ast.Attribute)):
+            return None
+        helper = self.methods.get(call.func.attr)
+        if helper is None:
+            return None
+        known = _bind_texts(call, helper, self.known, self.survey)
+        return replace(self, function=helper, known=known, hops=self.hops - 1)
+
+
+def _follow_log_calls(step: _CalledMethod) -> Iterator[tuple[str, str]]:
+    """Yield (tag, place) of what a method logs, and those that it calls."""
+    known, survey = step.known, step.survey
+    calls = [node for node in _walk_reachable(step.function, known) if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
-        assert isinstance(call.func, ast.Attribute)
+        if not (_is_own(call.func) and isinstance(call.func, ast.Attribute)):
+            continue
         if call.func.attr == "log":
             tag = evaluate_text(_first_argument(call, "name"), known, survey)
             if tag is not None:
                 yield tag, survey.place_of_line(call.lineno)
         elif call.func.attr == "log_dict":
-            for tag in _find_keys(_first_argument(call, "dictionary"), known, survey):
+            for tag in _find_keys(_first_argument(call, "dictionary"), step):
                 yield tag, survey.place_of_line(call.lineno)
-        elif call.func.attr in methods and hops:
-            helper = methods[call.func.attr]
-            yield from _follow_log_calls(helper, methods, _bind_texts(call, helper, survey), survey, hops - 1)
+        elif (helper := step.follow_call(call)) is not None:
+            yield from _follow_log_calls(helper)
 
 
 def _walk_reachable(function: Function, known: Mapping[str, str]) -> Iterator[ast.AST]:
@@ -113,20 +139,64 @@ def _first_argument(call: ast.Call, name: str) -> ast.expr | None:
     return call.args[0] if call.args else next(keywords, None)
 
 
-def _find_keys(node: ast.expr | None, known: Mapping[str, str], survey: ModuleScan) -> Iterator[str]:
-    if isinstance(node, ast.Dict):
-        for key in node.keys:
-            tag = evaluate_text(key, known, survey)
-            if tag is not None:
-                yield tag
+def _find_keys(node: ast.expr | None, step: _CalledMethod) -> Iterator[str]:
+    """Yield the keys of a dict: of a literal, of what a name is bound to, of what a method of the class returns."""
+    match node:
+        case ast.Dict(keys=keys, values=values):
+            for key, value in zip(keys, values, strict=True):
+                yield from _evaluate_key(key, step) if key is not None else _find_keys(value, step)
+        case ast.Call(func=ast.Name("dict"), args=[], keywords=keywords):
+            for keyword in keywords:
+                yield from [keyword.arg] if keyword.arg is not None else _find_keys(keyword.value, step)
+        case ast.Call() if (helper := step.follow_call(node)) is not None:
+            for each in _walk_reachable(helper.function, helper.known):
+                if isinstance(each, ast.Return):
+                    yield from _find_keys(each.value, helper)
+        case ast.DictComp():
+            yield from _find_computed_keys(node, step)
+        case ast.Name(id=name) if step.hops:
+            yield from _find_bound_keys(name, replace(step, hops=step.hops - 1))
 
 
-def _bind_texts(call: ast.Call, helper: Function, survey: ModuleScan) -> dict[str, str]:
+def _find_bound_keys(name: str, step: _CalledMethod) -> Iterator[str]:
+    """Yield the keys that a method gives to the dict of a name; none where the name is bound to what is not known."""
+    assigned = [node for node in _walk_reachable(step.function, step.known) if isinstance(node, ast.Assign)]
+    found: list[str] = []
+    for node in sorted(assigned, key=lambda node: node.lineno):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=bound)], value=value) if bound == name:
+                keys = list(_find_keys(value, step))
+                if not keys and evaluate_literal(value) != {}:
+                    return
+                found += keys
+            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=bound), slice=key)]) if bound == name:
+                found += _evaluate_key(key, step)
+    yield from found
+
+
+def _find_computed_keys(node: ast.DictComp, step: _CalledMethod) -> Iterator[str]:
+    """Yield the keys of ``{f"val_{name}": value for name, value in scores.items()}``."""
+    match node.generators:
+        case [ast.comprehension(target=ast.Tuple(elts=[ast.Name(id=name), _]), iter=ast.Call(func=function), ifs=[])]:
+            if isinstance(function, ast.Attribute) and function.attr == "items":
+                for text in _find_keys(function.value, step):
+                    yield from _evaluate_key(node.key, replace(step, known={**step.known, name: text}))
+
+
+def _evaluate_key(node: ast.expr, step: _CalledMethod) -> Iterator[str]:
+    text = evaluate_text(node, step.known, step.survey)
+    if text is not None:
+        yield text
+
+
+def _bind_texts(call: ast.Call, helper: Function, known: Mapping[str, str], survey: ModuleScan) -> dict[str, str]:
+    """Return the texts that a call passes; ``known``: those of the method that it stands in."""
     names = [argument.arg for argument in (*helper.args.posonlyargs, *helper.args.args)][1:]
     defaults = dict(zip(reversed(names), reversed(helper.args.defaults), strict=False))
-    given = {**defaults, **dict(zip(names, call.args, strict=False))}
+    texts = {name: evaluate_text(node, {}, survey) for name, node in defaults.items()}
+    given = dict(zip(names, call.args, strict=False))
     given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
-    texts = {name: evaluate_text(node, {}, survey) for name, node in given.items()}
+    texts |= {name: evaluate_text(node, known, survey) for name, node in given.items()}
     return {name: text for name, text in texts.items() if text is not None}
 
 
