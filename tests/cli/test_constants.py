@@ -392,3 +392,31 @@ def test_constants_of_modules_none_of_which_logs_in_validation_then_come_by_thei
     found = find_promising(find_program(tmp_path / "train.py"))
 
     assert [each.name for each in found] == ["SGD.lr", "Adam.lr", "Base.width"]
+
+
+ARCHITECTURES = """\
+import argparse, torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv2d(1, 16, kernel_size=3), nn.Dropout(0.3), nn.Conv2d(16, 32, kernel_size=5))
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=1e-3)
+parser.add_argument("--weight_decay", type=float, default=1e-2)
+parser.add_argument("--epochs", type=int, default=3)
+args = parser.parse_args()
+print(args.epochs)
+torch.optim.AdamW(Net().parameters(), lr=args.lr, weight_decay=args.weight_decay)
+"""
+
+
+def test_options_that_a_program_declares_come_before_the_numbers_of_its_layers(tmp_path):
+    (tmp_path / "train.py").write_text(ARCHITECTURES)
+
+    names = [each.name for each in find_promising(find_program(tmp_path / "train.py"))]
+
+    assert (names[:2], names[-1]) == (["--lr", "--weight_decay"], "--epochs")
+    assert "Dropout.p" in names

@@ -89,15 +89,23 @@ class Listing:
 
     @property
     def ranked_constants(self) -> list[ConstantOrOption]:
-        """All of them: the promising ones first, then what is never read of their kinds, then the rest."""
+        """All of them: the promising ones first, then what is never read of their kinds, then the rest.
+
+        The options that a program declares come before the many numbers of its layers.
+        """
         every: list[ConstantOrOption] = [*self.names, *self.options]
         ranked = [(self.ranking.rank_of(held), held) for held in every]
         first = [
-            (is_never_read(held), not self.ranking.is_judged(held), rank, number)
+            (is_never_read(held), not self.ranking.is_judged(held), _is_behind_options(held, rank), rank, number)
             for number, (rank, held) in enumerate(ranked)
             if rank is not None
         ]
         return [*(every[number] for *_, number in sorted(first)), *(held for rank, held in ranked if rank is None)]
+
+
+def _is_behind_options(held: ConstantOrOption, rank: Rank) -> bool:
+    """Tell the length of a training, and a constant that is neither a learning rate nor a batch size."""
+    return rank >= Rank.EPOCHS or (isinstance(held, Constant) and rank > Rank.BATCH_SIZE)
 
 
 def run(given: argparse.Namespace) -> int:
