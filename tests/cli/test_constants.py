@@ -318,6 +318,30 @@ def test_constants_of_a_lightning_cli_that_takes_any_class_then_says_how_its_opt
     ) in capfd.readouterr().out
 
 
+OPEN_CLIS = {
+    "no class": CLI,
+    "None for a class": CLI.replace("()", "(model_class=None, datamodule_class=None)"),
+    "a class below it": (
+        "from lightning.pytorch.cli import LightningCLI\nclass Own(LightningCLI):\n"
+        "    def add_arguments_to_parser(self, parser): parser.link_arguments('data.n', 'model.init_args.n')\nOwn()\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", OPEN_CLIS.values(), ids=OPEN_CLIS)
+def test_a_name_that_leads_nowhere_in_a_lightning_cli_of_any_class_then_says_how_its_options_are_listed(
+    cli_project, capfd, text
+):
+    (cli_project / "train.py").write_text(text)
+
+    assert main(["promote", "train.py", "batch_size"]) == 2
+
+    assert capfd.readouterr().err.splitlines()[1] == (
+        "  The command line says which classes LightningCLI builds: "
+        "`promotune constants train.py --args 'fit --config configs/net.yaml'` lists their options and values too."
+    )
+
+
 READS_A_FILE = """\
 import argparse
 import yaml

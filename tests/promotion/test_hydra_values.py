@@ -2,8 +2,10 @@
 
 import pytest
 
+from tune.errors import ConstantError
 from tune.promotion.configs.hydra_values import compose_config, refusal_to_compose
 from tune.promotion.find.literals import Unknown
+from tune.promotion.find_constants import find_constant
 from tune.promotion.options.declared_options import find_options
 
 MAIN = """
@@ -154,6 +156,16 @@ def test_what_helps_is_told_where_a_config_is_missing(program_of, defaults, reas
     )
 
 
+def test_configs_that_are_there_are_told_where_the_primary_one_is_missing(program_of):
+    files = {f"configs/{name}.yaml": "seed: 1\n" for name in ("small", "large", "model/base")}
+    program = program_of(MAIN, files, "src/train.py")
+
+    assert refusal_to_compose(program) == (
+        "configs/train.yaml: hydra does not compose it: Cannot find primary config 'train.yaml': "
+        "add that file, or name one that is there (large, small): --args '--config-name large'"
+    )
+
+
 def test_an_edited_config_is_read_again(program_of, tmp_path):
     program = program_of(MAIN, CONFIGS, "src/train.py")
     assert compose_config(program, []).values["model.net.depth"] == 2
@@ -177,3 +189,15 @@ def test_find_options_lists_what_hydra_composes(program_of):
         ("local=", "None", "configs/train.yaml:5"),
         ("model=", "'small'", "configs/train.yaml:4"),
     ]
+
+
+def test_a_name_that_leads_nowhere_is_answered_with_why_hydra_composes_nothing(program_of):
+    program = program_of(MAIN, {"configs/train.yaml": "defaults: [model: lost]\n"}, "src/train.py")
+
+    with pytest.raises(ConstantError) as caught:
+        find_constant("model.lr", program, (), "")
+
+    assert caught.value.hint.startswith(
+        "configs/train.yaml: hydra does not compose it: In 'train.yaml': Could not find 'model/lost': add that file"
+    )
+    assert caught.value.hint.endswith("lists them all.")

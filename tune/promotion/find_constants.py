@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from tune.errors import ConstantError, did_you_mean
+from tune.errors import ConstantError, did_you_mean, relative_if_shorter
 from tune.gc_control import collector_paused, deep_recursion
+from tune.invocation import join_words
 from tune.promotion.checks.outside_modules import check_not_outside
+from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant, ConstantScan, Site, UnnamedLiteral, UnsupportedConstant
 from tune.promotion.find.arguments import find_arguments, find_calls
 from tune.promotion.find.containers import find_fields
@@ -23,6 +25,7 @@ from tune.promotion.find.usages import ConstantReads, NamespaceAssignments
 from tune.promotion.find.value_flow import add_holders, find_value_flows
 from tune.promotion.find.variables import COMPUTED_FROM, find_attributes, find_variables
 from tune.promotion.options.declared_options import find_options
+from tune.promotion.options.required_words import describe_hidden_options
 from tune.promotion.program import Program, suggest_listing
 from tune.space.dimensions import canonical_name
 
@@ -224,7 +227,12 @@ def _hint_of_refusal(refusal: UnsupportedConstant, constants: tuple[Constant, ..
 def _build_hint(unknown: Sequence[str], constants: tuple[Constant, ...], program: Program, args: Sequence[str]) -> str:
     listing = suggest_listing(program, args)
     meant = [" or ".join(near) for name in unknown if (near := _find_meant(name, constants, program, args))]
-    return f"Did you mean {', '.join(meant)}?  {listing}" if meant else listing
+    hint = f"Did you mean {', '.join(meant)}?  {listing}" if meant else listing
+    refusal = refusal_to_compose(program, args)
+    if refusal is not None:  # the names are perhaps those of its values
+        return f"{refusal}.\n  {hint}"
+    hidden = None if args else describe_hidden_options(program, join_words([relative_if_shorter(program.path)]))
+    return hint if hidden is None else f"{hidden[0].upper()}{hidden[1:]}."
 
 
 def _find_meant(name: str, constants: tuple[Constant, ...], program: Program, args: Sequence[str]) -> list[str]:

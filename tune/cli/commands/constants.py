@@ -12,19 +12,16 @@ from rich.cells import cell_len, set_cell_size
 from tune.cli.arguments import join_program, parse_args_option
 from tune.cli.terminal.streams import LONGEST_CELL, make_printable_line
 from tune.cli.terminal.summary import Screen
-from tune.errors import relative_if_shorter
 from tune.invocation import join_words, this_command
 from tune.promotion.checks.outside_modules import find_outside_modules, outside_warnings
 from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant, ConstantScan, UnsupportedConstant
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find.project import project_of
-from tune.promotion.find.usages import takes_any_class_by_cli
 from tune.promotion.find_constants import find_all, shortest_names
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import option_in_force
-from tune.promotion.options.required_words import find_required_words
+from tune.promotion.options.required_words import describe_hidden_options
 from tune.promotion.program import Program, find_program
 from tune.promotion.ranking.rank import Rank
 from tune.promotion.ranking.rank_constants import ConstantRanking, is_never_read
@@ -186,7 +183,8 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
     warnings += outside_warnings(listing.program)
     refusal = refusal_to_compose(listing.program, listing.args)
     warnings += [] if refusal is None else [refusal]
-    warnings += _tell_hidden_options(listing, written)
+    hidden = None if listing.args else describe_hidden_options(listing.program, written)
+    warnings += [] if hidden is None else [hidden]
     warnings += _tell_unnamed_file(listing, written)
     if warnings:
         screen.print_line()
@@ -205,19 +203,6 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
     if screen.is_terminal and names:
         screen.print_line()
         screen.print_line(f"next: {this_command()} {written} {join_words(names)}")
-
-
-def _tell_hidden_options(listing: Listing, written: str) -> Iterator[str]:
-    """Yield what lists the options of a LightningCLI, where its command line or a config file names the classes."""
-    if listing.args or not takes_any_class_by_cli(project_of(listing.program)):
-        return
-    words = find_required_words(listing.program)
-    example = " ".join(each.example for each in words)
-    if "--config" not in example and listing.program.naming_files:
-        file = relative_if_shorter(listing.program.naming_files[0])
-        example = f"{example} --config {join_words([file])}".lstrip()
-    command = f"{this_command()} constants {written} {join_words(['--args', example or '--model CLASS'])}"
-    yield f"the command line says which classes LightningCLI builds: `{command}` lists their options and values too"
 
 
 def _tell_unnamed_file(listing: Listing, written: str) -> Iterator[str]:

@@ -193,7 +193,7 @@ def _compose_files(
         return None  # hydra is not installed
     except Exception as error:  # the files alone do not compose, whatever it is that hydra and its plugins raise
         file = program.name_of(folder / name) if folder.is_relative_to(program.root) else str(folder / name)
-        return f"{file.removesuffix('.yaml')}.yaml: hydra does not compose it: {_explain_refusal(error)}"
+        return f"{file.removesuffix('.yaml')}.yaml: hydra does not compose it: {_explain_refusal(error, folder)}"
     chosen = held.pop("hydra")["runtime"]["choices"]
     groups = {group: choice for group, choice in chosen.items() if not group.startswith("hydra")}
     values = {**dict(_flatten_config(held, "")), **groups}
@@ -210,13 +210,17 @@ def _compose_files(
     return ComposedConfig(values=values, places=places)
 
 
-def _explain_refusal(error: Exception) -> str:
+def _explain_refusal(error: Exception, folder: Path) -> str:
     """Return what hydra says, and what to do where it does not say that: `--args`, or the file or plugin of a group."""
     said = " ".join(str(error).split())
     if said.startswith("You must specify"):
         return f"{said}: --args gives what the program's command line says"
     if getattr(error, "missing_cfg_file", None) is None:
         return said
+    others = sorted(path.stem for path in config_files(folder) if path.parent == folder)
+    if said.startswith("Cannot find primary config") and others:
+        there = f"name one that is there ({', '.join(others)}): --args '--config-name {others[0]}'"
+        return f"{said.partition('. ')[0]}: add that file, or {there}"
     said = said.partition(" Available options in")[0].partition(" Config search path:")[0]
     return f"{said}: add that file, or install the plugin of hydra that brings it"
 

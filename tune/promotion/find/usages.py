@@ -257,15 +257,30 @@ def _takes_any_class(called: CallSite) -> bool:
 
 def takes_any_class_by_cli(project: Project) -> bool:
     """Tell whether a LightningCLI of the program is told on its command line which classes it builds."""
-    calls = (each.node for survey in project.surveys.values() for each in survey.calls)
-    return any((dotted_path(node.func) or "").endswith("LightningCLI") and is_open_cli(node) for node in calls)
+    return any(
+        is_open_cli(called.node) and _builds_cli(called.node.func, survey, project)
+        for survey in project.surveys.values()
+        for called in survey.calls
+    )
+
+
+def _builds_cli(function: ast.expr, survey: ModuleScan, project: Project) -> bool:
+    """Tell LightningCLI, and a class below it that leaves its constructor as it is."""
+    path = dotted_path(function) or ""
+    match project.resolve_name(path, survey):
+        case ProjectSymbol(node=ast.ClassDef(body=body)) as own:
+            methods = {each.name for each in body if isinstance(each, ast.FunctionDef)}
+            return "__init__" not in methods and project.has_base(own, "LightningCLI")
+        case _:
+            return path.endswith("LightningCLI")
 
 
 def is_open_cli(node: ast.Call) -> bool:
     """Tell a call of LightningCLI whose class of the model the command line, or a config file, names."""
-    keywords = {keyword.arg for keyword in node.keywords}
-    is_open = not node.args and "model_class" not in keywords
-    return is_open or any((each or "").startswith("subclass_mode") for each in keywords)
+    given = {keyword.arg: keyword.value for keyword in node.keywords}
+    model = node.args[0] if node.args else given.get("model_class")
+    is_open = model is None or (isinstance(model, ast.Constant) and model.value is None)
+    return is_open or any((each or "").startswith("subclass_mode") for each in given)
 
 
 CHANGING = frozenset(

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tune.errors import relative_if_shorter
+from tune.invocation import join_words, this_command
 from tune.promotion.configs.config_file import read_mapping
 from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol, project_of
-from tune.promotion.find.usages import is_open_cli
+from tune.promotion.find.usages import is_open_cli, takes_any_class_by_cli
 from tune.promotion.options.declared_options import is_lightning_cli
 from tune.promotion.options.option_reads import may_be_executed
 from tune.promotion.program import Program
@@ -44,6 +46,21 @@ def find_required_words(program: Program) -> tuple[RequiredWord, ...]:
     """Return them in the order of the files; those of argparse, click and LightningCLI alone."""
     project = project_of(program)
     return tuple(word for survey in project.surveys.values() for word in _find_required(survey, project))
+
+
+def describe_hidden_options(program: Program, written: str) -> str | None:
+    """Return what lists the options of a LightningCLI whose classes its command line, or a config file, names.
+
+    ``written``: the program as the user named it. None for another program.
+    """
+    if not takes_any_class_by_cli(project_of(program)):
+        return None
+    example = " ".join(each.example for each in find_required_words(program))
+    if "--config" not in example and program.naming_files:
+        file = relative_if_shorter(program.naming_files[0])
+        example = f"{example} --config {join_words([file])}".lstrip()
+    command = f"{this_command()} constants {written} {join_words(['--args', example or '--model CLASS'])}"
+    return f"the command line says which classes LightningCLI builds: `{command}` lists their options and values too"
 
 
 def _find_config(program: Program, *, is_needed: bool) -> str | None:
