@@ -280,6 +280,9 @@ CASES = {
         seen="[a.in_features, b.in_features][0] if b.in_features == 4 else 'wrong'",
     ),
     "call keyword, of a dict": module_level("def f():\n    return dict(x=3)", "dict.x", seen="f()['x']"),
+    "entry of a dict that a function returns": module_level(
+        "def f():\n    return {'x': 3, 'y': 2}", "f['x']", seen="f()['x']"
+    ),
     "positional": module_level("drop = nn.Dropout(0.3)", "Dropout.p", seen="drop.p", values=(0.5, 0.7), hardcoded=0.3),
     "second positional": module_level("lin = nn.Linear(4, 3)", "Linear.out_features@7", seen="lin.out_features"),
     "partial": module_level(

@@ -33,6 +33,51 @@ HELD = [
 ]
 
 
+RETURNED = {
+    "a dict": ("def conf():\n    return {'lr': 0.5}\nfit(conf()['lr'])", "conf['lr']"),
+    "a dict in a dict": ("def conf():\n    return {'optim': {'lr': 0.5}}\nfit(conf())", "conf['optim']['lr']"),
+    "beside an attribute of that name": (
+        "def conf():\n    return {'lr': 0.5}\nclass Net:\n    def __init__(self): self.lr = conf()['lr']\nNet()",
+        "conf['lr']",
+    ),
+    "behind other statements": (
+        "def conf(n):\n    print(n)\n    return {'lr': 0.5, 'n': n}\nfit(conf(1))",
+        "conf['lr']",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "name"), RETURNED.values(), ids=RETURNED)
+def test_constant_when_a_function_returns_a_dict_then_its_entries_are_named_by_the_function(program_of, text, name):
+    program = program_of(text)
+    constant = found(program, name)
+
+    assert (constant.value, constant.form, bool(constant.reads)) == (0.5, ConstantKind.LOCAL, True)
+    assert [each.value for each in find_constants(program)].count(0.5) == 1
+
+
+NOT_RETURNED_ALONE = {
+    "two dicts": "def conf(a):\n    if a:\n        return {'lr': 0.5}\n    return {'lr': 0.1}\nfit(conf(1))",
+    "a call": "def conf():\n    return dict(lr=0.5)\nfit(conf())",
+    "a method": "class Net:\n    def conf(self):\n        return {'lr': 0.5}\nfit(Net().conf())",
+    "a function inside": "def conf():\n    def inner():\n        return {'lr': 0.5}\n    return inner()\nfit(conf())",
+}
+
+
+@pytest.mark.parametrize("text", NOT_RETURNED_ALONE.values(), ids=NOT_RETURNED_ALONE)
+def test_constant_when_a_function_may_return_something_else_then_there_is_none(program_of, text):
+    assert not [each.name for each in find_constants(program_of(text)) if each.name.startswith("conf[")]
+
+
+def test_constant_when_an_entry_that_a_function_returns_is_assigned_again_then_it_is_refused(program_of):
+    program = program_of("def conf():\n    return {'lr': 0.5}\nheld = conf()\nheld['lr'] = 0.1\nfit(held)")
+
+    with pytest.raises(ConstantError) as caught:
+        found(program, "conf['lr']")
+
+    assert caught.value.what == "\"conf['lr']\" is assigned again: train.py:4"
+
+
 @pytest.mark.parametrize(("text", "name", "value"), HELD)
 def test_constant_when_a_function_assigns_a_literal_once_then_its_name_begins_with_the_functions(
     program_of, text, name, value

@@ -17,7 +17,7 @@ from tune.promotion.checks.outside_modules import check_not_outside
 from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant, ConstantScan, Site, UnnamedLiteral, UnsupportedConstant
 from tune.promotion.find.arguments import find_arguments, find_calls
-from tune.promotion.find.containers import find_fields
+from tune.promotion.find.containers import find_fields, find_returned_entries
 from tune.promotion.find.local_variables import local_variables, method_defaults
 from tune.promotion.find.parameters import find_parameters
 from tune.promotion.find.project import Project, Variable, project_of
@@ -130,12 +130,14 @@ def _scan_constants(project: Project) -> ConstantScan:
     reads, overwrites = ConstantReads(project), NamespaceAssignments(project)
     found_calls = list(find_calls(project))
     parameters = list(find_parameters(found_calls, project, reads))
-    entries = {each.sites for each in parameters if isinstance(each, Constant)}
+    returned = list(find_returned_entries(project, reads))
+    entries = {each.sites for each in (*parameters, *returned) if isinstance(each, Constant)}
     found = [
         *find_variables(project, reads, overwrites),
         *find_fields(project, reads, overwrites),
         *find_attributes(project, reads),
         *local_variables(project),
+        *returned,
         *method_defaults(project),
         *parameters,
         # `Net.optimizer['lr']` of `optimizer=dict(lr=1e-3)` is no `dict.lr` too

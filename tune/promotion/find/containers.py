@@ -42,6 +42,39 @@ def find_fields(
     yield from _of_assignments(project, reads)
 
 
+def find_returned_entries(project: Project, reads: ConstantReads) -> Iterator[Constant | UnsupportedConstant]:
+    """Yield what lies in the dict that a function returns, as its only value: ``get_config['lr']``.
+
+    Those of a returned call, as ``dict(lr=1e-3)``, are arguments: ``dict.lr``.
+    """
+    again = {
+        each.path.rpartition(".")[2]: survey.place_of_line(each.line)
+        for survey in project.surveys.values()
+        for each in survey.overwrites
+        if not (each.path.startswith("self.") and each.path.count(".") == 1)
+    }
+    for survey in project.surveys.values():
+        for function in survey.functions.values():
+            returned = [node.value for node in _walk_statements(function.node) if isinstance(node, ast.Return)]
+            if "." in function.path or len(returned) != 1 or not isinstance(returned[0], ast.Dict):
+                continue
+            for entry in entries_of(function.path, returned[0]):
+                place = again.get(entry.key)
+                wrong = entry.trouble if place is None else (f"is assigned again: {place}", KEEP_ONE)
+                if find_promotable(entry.value, survey) is not None:
+                    yield _build_entry(entry, function.path, survey, reads, wrong, ConstantKind.LOCAL)
+
+
+def _walk_statements(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
+    """Yield what stands in a function, without the functions and classes in it."""
+    waiting: list[ast.AST] = [*function.body]
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield node
+            waiting += ast.iter_child_nodes(node)
+
+
 def is_container(call: ast.Call) -> bool:
     """Tell whether a call makes a container whose entries are fields: ``SimpleNamespace(lr=1e-3)``."""
     path = dotted_path(call.func) or ""
