@@ -138,6 +138,18 @@ REACHED = {
         NEVER + "class Wide(Net):\n    @staticmethod\n    def add_options(parser):\n        Net.add_options(parser)\n",
         [],
     ),
+    "one of a class of which no method is called, beside one that has such a method": (
+        NEVER + NEVER.replace("Net", "Wide").replace("lr", "depth") + "Wide.add_options(parser)\n",
+        ["--depth"],
+    ),
+    "one that a class below inherits": (NEVER + "class Wide(Net): pass\nWide.add_options(parser)\n", ["--lr"]),
+    "one that a class below calls": (
+        NEVER
+        + "class Wide(Net):\n    @staticmethod\n    def add_options(parser):\n        Net.add_options(parser)\n"
+        + "Wide.add_options(parser)\n",
+        ["--lr"],
+    ),
+    "one of a class that a name holds": (NEVER + "for kind in (Net,):\n    kind.add_options(parser)\n", ["--lr"]),
     "a function that is imported under another name": ("from more import build as make\nmake()\n", ["--depth"]),
     "a function that is only imported": ("from more import build\n", []),
     "a function that is looked up by its name": ("import more\ngetattr(more, 'build')()\n", ["--depth"]),

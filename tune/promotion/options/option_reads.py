@@ -8,6 +8,8 @@ from tune.promotion.find.module_scan import CallSite, Definition, ModuleScan, do
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 from tune.promotion.program import Program
 
+MAX_BASES = 8
+"""Classes followed upward."""
 NAMESPACES = frozenset({"args", "opt", "opts", "options", "hparams", "params", "config", "cfg", "conf", "flags"})
 """Names of what a parser returns, as most programs give them."""
 PARSING = frozenset({"parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args"})
@@ -123,7 +125,46 @@ def may_be_executed(called: CallSite, project: Project) -> bool:
     decorators = {(dotted_path(each) or "") for each in function.decorator_list}
     if not decorators <= {"staticmethod", "classmethod"} or (called.scope.owner is not None and not decorators):
         return True
-    return any(_is_named_outside(function.name, survey) for survey in project.surveys.values())
+    if not any(_is_named_outside(function.name, survey) for survey in project.surveys.values()):
+        return False
+    return called.scope.owner is None or _may_be_of_class(function.name, called.scope.owner, project)
+
+
+def _may_be_of_class(method: str, owner: ast.ClassDef, project: Project) -> bool:
+    """Tell whether the program names a method otherwise than of classes that have one of their own: ``Wide.add``."""
+    if any(method in survey.strings for survey in project.surveys.values()):
+        return True
+    return any(
+        named is None or _inherits_from(named, method, owner, project, MAX_BASES)
+        for named in _find_owners_of(method, project)
+    )
+
+
+def _inherits_from(own: ProjectSymbol, method: str, owner: ast.ClassDef, project: Project, hops: int) -> bool:
+    """Tell whether a class has its method of ``owner``: it is that class, or one below that has none itself."""
+    if own.node is owner:
+        return True
+    if not isinstance(own.node, ast.ClassDef) or not hops:
+        return False
+    if any(isinstance(each, ast.FunctionDef) and each.name == method for each in own.node.body):
+        return False
+    bases = (project.resolve_name(dotted_path(base) or "", own.survey) for base in own.node.bases)
+    return any(
+        _inherits_from(base, method, owner, project, hops - 1) for base in bases if isinstance(base, ProjectSymbol)
+    )
+
+
+@lru_cache(maxsize=64)
+def _find_owners_of(attribute: str, project: Project) -> tuple[ProjectSymbol | None, ...]:
+    """Return the classes of which the program names an attribute; None for what may be any object."""
+    found: list[ProjectSymbol | None] = []
+    for survey in project.surveys.values():
+        for node in ast.walk(survey.source.tree) if attribute in survey.attribute_reads else ():
+            if isinstance(node, ast.Attribute) and node.attr == attribute:
+                meaning = project.resolve_name(dotted_path(node.value) or "", survey)
+                is_class = isinstance(meaning, ProjectSymbol) and isinstance(meaning.node, ast.ClassDef)
+                found.append(meaning if isinstance(meaning, ProjectSymbol) and is_class else None)
+    return tuple(found)
 
 
 def _is_named_outside(name: str, survey: ModuleScan) -> bool:
