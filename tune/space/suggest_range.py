@@ -29,7 +29,9 @@ WIDTHS = frozenset({"dim", "dims", "hidden", "width", "channels", "units", "feat
     *("embed", "embd", "emb", "embedding", "latent", "planes", "size", "ff", "feedforward")
 }
 """Words of sizes, of which halves and doubles fit where others do not: attention divides them by its heads."""
-NO_SHARES = frozenset({"clip", "clipping", "temperature", "margin"})
+NO_SHARES = frozenset({"clip", "clipping", "temperature", "margin", "noise", "std", "sigma", "scale", "gain"}) | {
+    *("coef", "coeff", "coefficient")
+}
 """Words of numbers that may be above 1."""
 AT_MOST_1 = "half to twice, at most 1"
 EPOCHS = frozenset({"epochs", "epoch", "patience"})
