@@ -114,3 +114,16 @@ def test_any_number_when_it_gets_a_range_then_lies_in_it(name, value):
         return
     assert is_in_dimension(dimension, value) or (value == 0 and dimension.log)
     assert not isinstance(dimension, Choice) or len(dimension.options) > 1
+
+
+REMARKS = [
+    ("n_layers", 1, "up to four times"),
+    ("n_layers", 2, "half to twice"),
+    ("n_critics", 1, "up to four times"),
+    ("n_critics", 2, "up to twice"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "remark"), REMARKS)
+def test_the_remark_on_a_count_says_how_far_its_range_goes(name, value, remark):
+    assert suggest_range(name, value).remark == remark

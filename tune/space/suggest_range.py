@@ -34,6 +34,7 @@ NO_SHARES = frozenset({"clip", "clipping", "temperature", "margin", "noise", "st
 }
 """Words of numbers that may be above 1."""
 AT_MOST_1 = "half to twice, at most 1"
+FROM_ONE = "up to four times"
 EPOCHS = frozenset({"epochs", "epoch", "patience"})
 SEEDS = frozenset({"seed", "random_state"})
 STAGES = frozenset({"train", "training", "val", "valid", "validation", "test", "eval", "predict"})
@@ -220,13 +221,14 @@ def _suggest_int(words: tuple[str, ...], value: int) -> Suggestion:
     if HEADS & {*words} and value > 0:
         return _suggest_doubles(value, max(4, value * 2))
     if DEPTHS & {*words} and not WIDTHS - {"hidden"} & {*words} and 0 < value < LARGEST_DEPTH:
-        return Suggestion(IntRange(low=max(1, value // 2), high=max(4, value * 2)), "half to twice")
+        remark = "half to twice" if value > 1 else FROM_ONE
+        return Suggestion(IntRange(low=max(1, value // 2), high=max(4, value * 2)), remark)
     if value == 0 and "warmup" in words and not EPOCHS & {*words}:
         return Suggestion(IntRange(low=0, high=1000), "0 tells no scale: check this range")
     if value >= LARGE:
         return _suggest_size(value, 4, by_doubling=bool(WIDTHS & {*words}) or {"d", "model"} <= {*words})
     if value > 0:
-        return Suggestion(IntRange(low=1, high=max(4, value * 2)), "up to twice")
+        return Suggestion(IntRange(low=1, high=max(4, value * 2)), "up to twice" if value > 1 else FROM_ONE)
     if value == 0:
         return Suggestion(IntRange(low=0, high=4), "0 tells no scale: check this range")
     return Suggestion(IntRange(low=value * 2, high=0), "a negative number tells no scale: check this range")
