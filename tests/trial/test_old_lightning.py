@@ -70,6 +70,10 @@ CASES = {
         {"above": "from pytorch_lightning.utilities.seed import seed_everything"},
         "`pytorch_lightning.seed_everything`",
     ),
+    "NeptuneLogger": (
+        {"above": "from lightning.pytorch.loggers import NeptuneLogger"},
+        "LitLogger, TensorBoardLogger or CSVLogger",
+    ),
     "DDPPlugin": ({"above": "from pytorch_lightning.plugins import DDPPlugin"}, "`pytorch_lightning.strategies.DDPStr"),
     "save_config_overwrite": (
         {"before": "import pytorch_lightning.cli as c; c.LightningCLI(LitModel, save_config_overwrite=True)"},

@@ -119,6 +119,7 @@ TODAY: Mapping[str, str] = MappingProxyType(
         "pytorch_lightning.plugins.DDPPlugin": "`pytorch_lightning.strategies.DDPStrategy`",
         "pytorch_lightning.utilities.types.EPOCH_OUTPUT": "nothing: a list of what your steps return",
         "pytorch_lightning.loggers.TestTubeLogger": "TensorBoardLogger or CSVLogger",
+        "pytorch_lightning.loggers.NeptuneLogger": "LitLogger, TensorBoardLogger or CSVLogger",
         "pytorch_lightning.callbacks.ProgressBarBase": "`pytorch_lightning.callbacks.ProgressBar`",
         "pytorch_lightning.callbacks.GPUStatsMonitor": "`pytorch_lightning.callbacks.DeviceStatsMonitor`",
         "torch.nn.DataLoader": "`torch.utils.data.DataLoader`",
@@ -211,8 +212,9 @@ def _find_legacy_name(message: str) -> LegacyName | None:
     for saying in SAYINGS:
         if (said := saying.search(message)) is None:
             continue
-        name, owner = said["name"], said.groupdict().get("owner")
-        for key in (f"{owner}.{name}", name, owner or "", *_list_parent_packages(name)):
+        owner = (said.groupdict().get("owner") or "").replace("lightning.pytorch", "pytorch_lightning")
+        name = said["name"]
+        for key in (f"{owner}.{name}", name, owner, *_list_parent_packages(name)):
             if key in TODAY:
                 library = "torchmetrics" if key.startswith("torchmetrics.") else "Lightning"
                 return LegacyName(key if key != name and "." in name else name, TODAY[key], library)
