@@ -431,8 +431,9 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--lr", type=float, default=1e-3)
 parser.add_argument("--weight_decay", type=float, default=1e-2)
 parser.add_argument("--epochs", type=int, default=3)
+parser.add_argument("--batch_size", type=int, default=8)
 args = parser.parse_args()
-print(args.epochs)
+print(args.epochs, args.batch_size, torch.utils.data.DataLoader([], batch_size=1))
 torch.optim.AdamW(Net().parameters(), lr=args.lr, weight_decay=args.weight_decay)
 """
 
@@ -442,5 +443,6 @@ def test_options_that_a_program_declares_come_before_the_numbers_of_its_layers(t
 
     names = [each.name for each in find_promising(find_program(tmp_path / "train.py"))]
 
-    assert (names[:2], names[-1]) == (["--lr", "--weight_decay"], "--epochs")
+    assert names[:4] == ["--lr", "--batch_size", "DataLoader.batch_size", "--weight_decay"]
+    assert names[-1] == "--epochs"
     assert "Dropout.p" in names

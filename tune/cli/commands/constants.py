@@ -93,11 +93,15 @@ class Listing:
         every: list[ConstantOrOption] = [*self.names, *self.options]
         ranked = [(self.ranking.rank_of(held), held) for held in every]
         first = [
-            (is_never_read(held), not self.ranking.is_judged(held), _is_behind_options(held, rank), rank, number)
+            (*self._tell_doubts(held), _is_behind_options(held, rank), rank, isinstance(held, Constant), number)
             for number, (rank, held) in enumerate(ranked)
             if rank is not None
         ]
         return [*(every[number] for *_, number in sorted(first)), *(held for rank, held in ranked if rank is None)]
+
+    def _tell_doubts(self, held: ConstantOrOption) -> tuple[bool, bool]:
+        """Tell whether nothing reads it, and whether no metric judges it."""
+        return is_never_read(held), not self.ranking.is_judged(held)
 
 
 def _is_behind_options(held: ConstantOrOption, rank: Rank) -> bool:
