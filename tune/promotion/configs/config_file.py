@@ -14,6 +14,7 @@ from tune.space.dimensions import Value
 from tune.space.yaml_document import Keys, find_values, read_plain, replace_value
 
 INI = (".ini", ".cfg")
+SUFFIXES = (".yaml", ".yml", ".json", ".toml", *INI)
 MOST_BYTES = 100_000
 """Of a config file; a larger one holds data, and YAML takes seconds for each megabyte."""
 

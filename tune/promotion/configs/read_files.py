@@ -11,17 +11,15 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
-from tune.promotion.configs.config_file import INI, MOST_BYTES, ConfigPlace, read_values
+from tune.promotion.configs.config_file import INI, MOST_BYTES, SUFFIXES, ConfigPlace
+from tune.promotion.configs.config_layers import LayeredConfigs, lay_configs, read_placed_values, sort_config_files
 from tune.promotion.configs.hydra_values import program_configs
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 
-SUFFIXES = (".yaml", ".yml", ".json", ".toml", *INI)
 OF_TOOLS = frozenset({"pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", "mypy.ini"})
 """A program may name one to find its root."""
-MAX_VALUES = 1_000
-"""Of a file; one with more holds data."""
 KEY = re.compile(r"[A-Za-z_][\w-]*")
 """A key that a space file can name."""
 STEM = re.compile(r"[\w-]{1,60}")
@@ -72,17 +70,28 @@ def _is_folder(text: str, above: Sequence[Path]) -> bool:
 
 
 def values_of_config_files(program: Program, args: Sequence[str] = ()) -> dict[str, tuple[ConfigPlace, Value]]:
-    """Return the values by their keys, ``optim.lr``; of two files that hold a key the first one counts."""
+    """Return the values by their keys, ``optim.lr``; of several files that hold a key the one that counts."""
+    if parses_configs(program):
+        placed = layered_configs(program, args).values
+    else:
+        files = sort_config_files(read_config_files(program, args), program, args)
+        placed = [each for path in files for each in read_placed_values(path, program)]
     found: dict[str, tuple[ConfigPlace, Value]] = {}
-    for path in read_config_files(program, args):
-        values = read_values(path)
-        if len(values) > MAX_VALUES:
-            continue
-        for keys, (value, line) in values.items():
-            if keys and all(isinstance(key, int) or KEY.fullmatch(key) for key in keys):
-                place = ConfigPlace(path=path, name=program.name_of(path), keys=keys, line=line)
-                found.setdefault(".".join(map(str, keys)), (place, value))
+    for keys, place, value in placed:
+        if keys and all(isinstance(key, int) or KEY.fullmatch(key) for key in keys):
+            found.setdefault(".".join(map(str, keys)), (place, value))
     return found
+
+
+def layered_configs(program: Program, args: Sequence[str]) -> LayeredConfigs:
+    """Return what jsonargparse makes of the config files that the program and ``args`` name."""
+
+    def find(text: str) -> Path | None:
+        return _find_named_file(text, (Path.cwd(), *_folders_above(program.path, program)), program)
+
+    given = {find(word.rpartition("=")[2]) for word in args}
+    below = [path for path in read_config_files(program, args) if path not in given]
+    return lay_configs(sort_config_files(below, program, ())[::-1], args, find, program)
 
 
 def parses_configs(program: Program) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tune.errors import ConstantError, did_you_mean
 from tune.promotion.configs.hydra_values import compose_config
-from tune.promotion.configs.read_files import mentions_key, values_of_config_files
+from tune.promotion.configs.read_files import layered_configs, mentions_key, values_of_config_files
 from tune.promotion.constant import Site, Span
 from tune.promotion.find.containers import entries_of
 from tune.promotion.find.literals import Unknown, evaluate_literal
@@ -49,7 +49,12 @@ def find_options(program: Program, args: Sequence[str] = ()) -> tuple[Option, ..
     declared = (_with_changed_default(option, changed) for option in options)
     found = (*declared, *_find_hydra_options(program, args), *_in_config_files(program, args))
     names_cli = any(b"LightningCLI" in source.raw for source in program.sources.values())
-    return tuple(mark_replaced(found, project, args)) if names_cli and _has_lightning_cli(program) else found
+    if not names_cli or not _has_lightning_cli(program):
+        return found
+    known = {name for option in found for name in option.names}
+    words = (word for word in layered_configs(program, args).words if word not in known)
+    said = (_build_undeclared(word, program, OptionParser.LIGHTNING_CLI) for word in words)
+    return tuple(mark_replaced((*found, *said), project, args))
 
 
 def _with_changed_default(option: Option, changed: ChangedDefaults) -> Option:
@@ -109,9 +114,12 @@ def _find_hydra_options(program: Program, args: Sequence[str]) -> Iterator[Optio
 def _in_config_files(program: Program, args: Sequence[str]) -> Iterator[Option]:
     """Yield ``optim.lr=`` of the config files that the program reads by itself."""
     said = {word.partition("=")[0].lstrip("+~") for word in args}
+    names = {word.partition("=")[0][2:].replace("-", "_") for word in args if word.startswith("--")}
     for dest, (place, value) in values_of_config_files(program, args).items():
-        if dest in said or (isinstance(value, str) and ("${" in value or value == "???")):
-            continue  # a word says it, or another value
+        if dest in said or dest.rpartition(".")[2].replace("-", "_") in names:
+            continue  # a word says it
+        if isinstance(value, str) and ("${" in value or value == "???"):
+            continue  # another value is it
         yield Option(
             name=f"{dest}=",
             value=value,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tune.promotion.configs.config_file import ConfigPlace, read_mapping, read_values
+from tune.promotion.configs.config_layers import COMMANDS, CONFIG
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import parses_configs
 from tune.promotion.find.literals import Unknown
@@ -19,10 +20,6 @@ from tune.promotion.program import Program
 from tune.space.dimensions import Value, is_int
 from tune.space.parse_dimension import parse_scalar
 
-CONFIG = ("--config", "-c")
-"""How LightningCLI is given a config file."""
-COMMANDS = ("fit", "validate", "test", "predict")
-"""Of LightningCLI; a config file that stands before one has a part for each."""
 UNSAID = Unknown("not in this file")
 CONFIG_SUFFIXES = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg")
 

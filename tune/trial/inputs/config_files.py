@@ -14,9 +14,8 @@ from typing import Any
 
 from tune.internals.private_apis import patch_attribute
 from tune.paths import atomic_write
-from tune.promotion.configs.config_file import ConfigPlace, rewrite_config
+from tune.promotion.configs.config_file import SUFFIXES, ConfigPlace, rewrite_config
 from tune.promotion.configs.hydra_values import config_files
-from tune.promotion.configs.read_files import SUFFIXES
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.snapshot import MANIFEST, Snapshot
 from tune.space.dimensions import Value
