@@ -134,6 +134,27 @@ def test_what_is_never_read_is_not_promising(program_of):
     assert ConstantRanking(program).rank_of(dead) is not None
 
 
+@pytest.mark.parametrize(
+    ("text", "is_read"),
+    [
+        ("torch.optim.Adam([], **vars(Optim()))", True),
+        ("torch.optim.Adam([], **asdict(Optim()))", True),
+        ("torch.optim.Adam([], **dataclasses.asdict(Optim()))", True),
+        ("torch.optim.Adam([], **Optim().__dict__)", True),
+        ("torch.optim.Adam([], **Optim().model_dump())", True),
+        ("torch.optim.Adam([], Optim())", False),
+        ("print(dict(a=1), Optim())", False),
+    ],
+)
+def test_a_field_is_read_where_all_fields_of_an_object_are(program_of, text, is_read):
+    fields = "@dataclass\nclass Optim:\n    lr: float = 0.1\n    weight_decay: float = 0.2\n"
+    imports = "import dataclasses\nfrom dataclasses import asdict, dataclass\n"
+    program = program_of(f"{imports}{HEAD}{fields}{text}\n")
+
+    constants = {each.name: bool(each.reads) for each in find_all(program).constants}
+    assert (constants["Optim.lr"], constants["Optim.weight_decay"]) == (is_read, is_read)
+
+
 CONFIG = """
 model:
   lin1_size: 64

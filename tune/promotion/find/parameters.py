@@ -289,4 +289,5 @@ def _split_by_place(group: ParameterUsage, reads: ConstantReads) -> Iterator[Con
 def _find_reads(group: ParameterUsage, reads: ConstantReads) -> tuple[str, ...]:
     declared = group.parameter.declared
     lines = range(declared.lineno, (declared.end_lineno or declared.lineno) + 1)
-    return reads.of_parameter(group.parameter.name, group.parameter.survey, lines)
+    is_field = isinstance(declared, ast.ClassDef)
+    return reads.of_parameter(group.parameter.name, group.parameter.survey, lines, is_field=is_field)

@@ -16,6 +16,11 @@ from tune.promotion.find.project import Project, ProjectSymbol, Variable
 MAX_PLACES = 20
 """Places kept of each constant, its own file's first: nobody reads more, and 200 modules may all read ``lr``."""
 
+FIELD_FUNCTIONS = ("vars", "asdict", "astuple", "fields")
+"""Functions that read all fields of an object."""
+FIELD_ATTRIBUTES = ("__dict__", "_asdict", "asdict", "astuple", "dict", "model_dump")
+"""Attributes and methods that do the same."""
+
 Place = tuple[ModuleScan, int]
 
 
@@ -38,10 +43,15 @@ class ConstantReads:
         own = _places_in(survey, bare, survey.scope_readers)
         return _first_places(own, self._as_attribute(key), texts, self._find_whole_reads(base))
 
-    def of_parameter(self, name: str, survey: ModuleScan, lines: range) -> tuple[str, ...]:
-        """Return the places that may read a parameter: its name within ``lines``, and attributes of that name."""
+    def of_parameter(self, name: str, survey: ModuleScan, lines: range, *, is_field: bool) -> tuple[str, ...]:
+        """Return the places that may read a parameter: its name within ``lines``, and attributes of that name.
+
+        ``is_field``: of a class whose constructor is made of its fields; what takes all fields of an object reads it.
+        """
         own = _places_in(survey, (line for line in survey.name_reads.get(name, ()) if line in lines))
-        return _first_places(own, self._as_attribute(name), self._as_text(name))
+        return _first_places(
+            own, self._as_attribute(name), self._as_text(name), self._readers_of_fields if is_field else ()
+        )
 
     def of_attribute(self, name: str) -> tuple[str, ...]:
         """Return the places that may read an attribute of any object."""
@@ -76,6 +86,19 @@ class ConstantReads:
         """Yield the string literals that are the name: ``getattr(config, "LR")``."""
         for each in self._with_string.get(name, ()):
             yield from _places_in(each, each.strings[name])
+
+    @cached_property
+    def _readers_of_fields(self) -> tuple[Place, ...]:
+        """The places that take all fields of some object: ``vars(config)``, ``asdict(config)``, ``c.model_dump()``."""
+        return tuple(
+            place
+            for each in self._project.surveys.values()
+            for place in _places_in(
+                each,
+                *(each.name_reads.get(name, ()) for name in FIELD_FUNCTIONS),
+                *(each.attribute_reads.get(name, ()) for name in FIELD_ATTRIBUTES),
+            )
+        )
 
     @cached_property
     def _with_string(self) -> dict[str, list[ModuleScan]]:
