@@ -452,21 +452,66 @@ def test_a_search_of_a_field_that_a_config_file_may_fill_in_warns_of_it(program_
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("C['lr']", "C = {'lr': 0.2}\nheld = {**C, **json.load(open('run.json'))}\n"),
-        ("C['net']['lr']", "C = {'net': {'lr': 0.2}}\nheld = C | json.load(open('run.json'))\n"),
-        ("main.c['lr']", "def main():\n    c = {'lr': 0.2}\n    print({**c, **json.load(open('run.json'))}['lr'])\n"),
-    ],
-)
-def test_a_search_of_an_entry_that_a_config_file_may_be_merged_over_warns_of_it(program_of, name, text):
-    program = program_of(f"{HEAD}import json\n{text}", {"run.json": '{"lr": 0.1}'})
-    searched = {name: next(each for each in find_constants(program) if each.name == name)}
+MERGED = {
+    "two stars": (
+        "DEFAULTS = {'lr': 0.2}\ncfg = {**DEFAULTS, **yaml.safe_load(open('run.yaml'))}\nprint(cfg['lr'])\n",
+        "lr: 0.1\n",
+    ),
+    "a bar": (
+        "DEFAULTS = {'lr': 0.2}\ncfg = DEFAULTS | yaml.safe_load(open('run.yaml'))\nprint(cfg['lr'])\n",
+        "lr: 0.1\n",
+    ),
+    "yacs": (
+        "_C = CN()\n_C.OPT = CN()\n_C.OPT.LR = 0.2\ncfg = _C.clone()\ncfg.merge_from_file('run.yaml')\nprint(cfg.OPT.LR)\n",
+        "OPT: {LR: 0.1}\n",
+    ),
+}
 
-    assert filled_field_warnings(program, searched, ()) == (
-        f"{name}: run.json:1 may fill it in, and a trial's value is not in force then: search lr=",
+
+@pytest.mark.parametrize(("text", "config"), MERGED.values(), ids=MERGED)
+def test_an_entry_that_a_config_file_is_merged_over_is_searched_there(program_of, text, config):
+    program = program_of(f"{HEAD}from yacs.config import CfgNode as CN\nimport yaml\n{text}", {"run.yaml": config})
+    (held,) = (each for each in find_constants(program) if each.name in ("DEFAULTS['lr']", "_C.OPT.LR"))
+    (name,) = (each.name for each in find_options(program))
+
+    assert promising(program) == [name]
+    told = f"{held.name}: run.yaml:1 may fill it in, and a trial's value is not in force then: search {name}"
+    assert filled_field_warnings(program, {held.name: held}, ()) == (told,)
+
+
+def test_an_entry_that_a_word_of_the_command_line_gives_is_warned_of(program_of):
+    program = program_of("CFG = {'OPT': {'LR': 0.2}}\nmerge_from_list(CFG, sys.argv)\n")
+    held = next(each for each in find_constants(program) if each.name == "CFG['OPT']['LR']")
+
+    assert filled_field_warnings(program, {held.name: held}, ["OPT.LR", "0.1"]) == (
+        "CFG['OPT']['LR']: args say OPT.LR, and a trial's value is not in force then",
     )
+    assert filled_field_warnings(program, {held.name: held}, ["OPT.EPS", "0.1"]) == ()
+
+
+PARSED = "p = argparse.ArgumentParser()\np.add_argument('--rate', default={default})\nargs = p.parse_args()\n"
+ASSIGNED = {
+    "a computed value": ("cfg['opt']['lr'] = int(os.sep)\n", True),
+    "an attribute": ("cfg.opt.lr = args.rate\n", True),
+    "under a condition": ("if os.sep: cfg['opt']['lr'] = args.rate\n", False),
+    "an option that has a default, under a condition": ("if args.rate: cfg['opt']['lr'] = args.rate\n", "0.3"),
+    "what it was": ("cfg['opt']['lr'] = float(cfg['opt']['lr'])\n", False),
+    "another key": ("cfg['other']['lr'] = int(os.sep)\n", False),
+    "an attribute of a module": ("class A:\n    def __init__(self, lr): self.lr = lr\n", False),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), ASSIGNED.values(), ids=ASSIGNED)
+def test_a_value_of_a_config_file_that_the_program_assigns_again_is_warned_of(program_of, text, expected):
+    parsed = PARSED.format(default=expected if isinstance(expected, str) else None)
+    head = f"{HEAD}{parsed}import yaml\ncfg = yaml.safe_load(open('run.yaml'))\n"
+    program = program_of(head + text, {"run.yaml": "opt: {lr: 0.1}\n"})
+    option = next(each for each in find_options(program) if each.name == "opt.lr=")
+    line = (head + text).count("\n")
+    path = "cfg.opt.lr"
+
+    told = f"opt.lr=: train.py:{line} assigns {path}, and a trial's value is not in force then: search what it is assigned from"
+    assert filled_field_warnings(program, {"opt.lr=": option}, ()) == ((told,) if expected else ())
 
 
 def test_a_field_of_pydantic_s_that_a_config_file_fills_in_is_searched_there(program_of):

@@ -62,6 +62,12 @@ def sort_config_files(paths: Sequence[Path], program: Program, args: Sequence[st
     return sorted(paths, key=rank)
 
 
+def merges_mappings(program: Program) -> bool:
+    """Tell whether a program lays one mapping over another."""
+    nodes = (node for source in program.sources.values() for node in ast.walk(source.tree))
+    return any(_find_operands(node) for node in nodes if not isinstance(node, ast.List | ast.Tuple))
+
+
 def _find_merged_names(tree: ast.Module) -> Iterator[list[list[str]]]:
     """Yield the names of the files that an expression lays over each other, by its operands, the one on top last."""
     assigned: dict[str, list[str]] = {}

@@ -3,12 +3,13 @@
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
+from tune.promotion.configs.config_layers import merges_mappings
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.constant import Constant, ConstantKind
-from tune.promotion.find.literals import Unknown
+from tune.promotion.find.literals import Unknown, evaluate_literal
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.project import project_of
 from tune.promotion.find.signatures import is_dataclass
@@ -17,7 +18,6 @@ from tune.promotion.find_constants import find_all
 from tune.promotion.options.declared_options import find_options, is_lightning_cli
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.program import Program
-from tune.space.dimensions import canonical_name
 
 TARGET = "_target_"
 """hydra's key of what is built with the keys beside it."""
@@ -35,7 +35,8 @@ class SetElsewhere:
     def sets_parameter(self, held: Constant | Option) -> bool:
         """Tell whether something else sets a parameter: search that."""
         if isinstance(held, Option):
-            return held.parser is OptionParser.FILE and held.dest in self._dests_of_cli
+            is_of_cli = held.parser is OptionParser.FILE and held.dest in self._dests_of_cli
+            return is_of_cli or self.find_assignment(held) is not None
         if held.form not in (ConstantKind.PARAMETER, ConstantKind.FIELD):
             return False
         owner, _, name = held.name.partition("@")[0].rpartition(".")
@@ -52,15 +53,45 @@ class SetElsewhere:
         )
 
     def find_filling_value(self, held: Constant) -> Option | None:
-        """Return the value of a config file that has the name of a dataclass's field, and may fill it in."""
-        owner, _, name = held.name.partition("@")[0].rpartition(".")
+        """Return the value of a config file that has the name of a dataclass's field, and may fill it in.
+
+        Or one that has the keys of an entry, ``DEFAULTS['optim']['lr']``, where the program merges mappings.
+        """
+        name = held.name.partition("@")[0]
+        if held.form is ConstantKind.FIELD and self._merges:
+            keys = re.findall(r"\w+", name)[1:]
+            merged = next((each for each in self._options if _is_value_of_file(each, keys)), None)
+            if merged is not None:
+                return merged
+        owner, _, name = name.rpartition(".")
         is_field = held.form in (ConstantKind.PARAMETER, ConstantKind.FIELD)
         return self._values_of_files.get(name) if is_field and owner.rpartition(".")[2] in self._dataclasses else None
 
-    def find_merged_value(self, held: Constant) -> Option | None:
-        """Return the value of a config file that has the name of a dictionary's entry, and may be merged over it."""
-        name = held.name.partition("@")[0]
-        return self._values_of_files.get(canonical_name(name).rpartition(".")[2]) if "[" in name else None
+    def find_assignment(self, option: Option) -> str | None:
+        """Return where the program assigns another value to what it read of a config file; None: nowhere for certain.
+
+        Under a condition it may: what a parser leaves out is None, and is not assigned then.
+        """
+        if option.parser is not OptionParser.FILE:
+            return None
+        for survey in project_of(self._program).surveys.values():
+            for each in survey.overwrites:
+                head, _, path = each.path.partition(".")
+                is_attribute = head in ("self", "cls") and "." not in path
+                if each.value is None or is_attribute or not f".{path}".endswith(f".{option.dest}"):
+                    continue
+                if self._merges and not isinstance(evaluate_literal(each.value), Unknown):
+                    continue  # a default, over which the file is merged
+                is_changed = each.path in map(dotted_path, _find_paths(each.value))
+                if not is_changed and (not each.scope.branch or self._is_given(each.value)):
+                    return f"{survey.place_of_line(each.line)} assigns {each.path}"
+        return None
+
+    def _is_given(self, value: ast.expr) -> bool:
+        """Tell whether an expression is an option of the command line that has a default."""
+        name = (dotted_path(value) or "").rpartition(".")[2]
+        declared = [each for each in self._options if each.dest == name and each.parser is not OptionParser.FILE]
+        return any(not isinstance(each.value, Unknown) and each.value is not None for each in declared)
 
     def reads_setting(self, held: Constant | Option) -> bool:
         """Tell whether a value is read from a setting of its own name, which is known: ``cfg["train"]["lr"]``."""
@@ -175,6 +206,10 @@ class SetElsewhere:
         return {option.dest.rpartition(".")[2]: option for option in files}
 
     @cached_property
+    def _merges(self) -> bool:
+        return merges_mappings(self._program)
+
+    @cached_property
     def _dataclasses(self) -> frozenset[str]:
         """The names of the program's dataclasses, and models of pydantic's: a config file may fill them in."""
         project = project_of(self._program)
@@ -189,21 +224,45 @@ class SetElsewhere:
 def filled_field_warnings(
     program: Program, constants: Mapping[str, Constant | Option], args: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return warnings about fields that a config file may fill in, as ``OmegaConf.merge`` and ``{**a, **b}`` do unseen.
+    """Return warnings about values that a trial may have no say in: a config file, a word or an assignment gives them.
+
+    ``OmegaConf.merge`` and ``merge_from_list`` do so unseen.
 
     ``constants``: those that are searched, by their keys.
     """
     elsewhere = SetElsewhere(program, find_options(program, args), args)
-    filled = {
-        key: elsewhere.find_filling_value(held) or elsewhere.find_merged_value(held)
+    filled = {key: elsewhere.find_filling_value(held) for key, held in constants.items() if isinstance(held, Constant)}
+    values = {key: held for key, held in constants.items() if isinstance(held, Option)}
+    assigned = {key: elsewhere.find_assignment(held) for key, held in values.items()}
+    words = {word.partition("=")[0] for word in args}
+    entries = {
+        key: ".".join(re.findall(r"\w+", held.name.partition("@")[0])[1:])
         for key, held in constants.items()
-        if isinstance(held, Constant)
+        if isinstance(held, Constant) and held.form is ConstantKind.FIELD
     }
-    return tuple(
-        f"{key}: {option.where} may fill it in, and a trial's value is not in force then: search {option.name}"
-        for key, option in filled.items()
-        if option is not None
+    said = {key: path for key, path in entries.items() if path in words}
+    return (
+        tuple(f"{key}: args say {path}, and a trial's value is not in force then" for key, path in said.items())
+        + tuple(
+            f"{key}: {option.where} may fill it in, and a trial's value is not in force then: search {option.name}"
+            for key, option in filled.items()
+            if option is not None
+        )
+        + tuple(
+            f"{key}: {place}, and a trial's value is not in force then: search what it is assigned from"
+            for key, place in assigned.items()
+            if place is not None
+        )
     )
+
+
+def _is_value_of_file(option: Option, keys: Sequence[str]) -> bool:
+    return option.parser is OptionParser.FILE and option.dest == ".".join(keys)
+
+
+def _find_paths(value: ast.expr) -> Iterator[ast.expr]:
+    """Yield the names, attributes and subscripts of an expression."""
+    return (each for each in ast.walk(value) if isinstance(each, ast.Name | ast.Attribute | ast.Subscript))
 
 
 def _is_instantiate(function: ast.expr) -> bool:
