@@ -543,6 +543,18 @@ PASSED_ON = {
         ["--batch_size"],
     ),
     "a constant": ("class C:\n    hidden = 64\nclass Net(nn.Module):\n    def __init__(self, hidden): self.h = hidden\nc = C()\nNet(hidden=c.hidden)\n", ["C.hidden"]),
+    "a field of an object that is called as its class, by other names": (
+        ("class Settings:\n    optimizer_learning_rate = 0.1\n    dropout = 0.2\nsettings = Settings()\n"
+        "RATE_OF_DROPOUT, LR = settings.dropout, settings.optimizer_learning_rate\n"
+        "class Net(nn.Module):\n    def __init__(self, learning_rate): self.lr = learning_rate\n"
+        "Net(learning_rate=settings.optimizer_learning_rate), print(LR, RATE_OF_DROPOUT)\n"),
+        ["Settings.optimizer_learning_rate", "Settings.dropout"],
+    ),
+    "a field of another object": (
+        ("class Settings:\n    rate = 0.1\nother = load(Settings)\nclass Net(nn.Module):\n"
+        "    def __init__(self, learning_rate): self.lr = learning_rate\nNet(learning_rate=other.rate)\n"),
+        ["Net.learning_rate", "Settings.rate"],
+    ),
     "none that is known": ("class Net(nn.Module):\n    def __init__(self, hidden=3): self.h = hidden\nNet(hidden=os.environ.hidden)\n", ["Net.hidden"]),
 }  # fmt: skip
 

@@ -94,9 +94,14 @@ class SetElsewhere:
         return any(not isinstance(each.value, Unknown) and each.value is not None for each in declared)
 
     def reads_setting(self, held: Constant | Option) -> bool:
-        """Tell whether a value is read from a setting of its own name, which is known: ``cfg["train"]["lr"]``."""
+        """Tell whether a value is read from a setting of its own name, which is known: ``cfg["train"]["lr"]``.
+
+        Of any name, where it is a field of an object that is called as its class: ``settings.lr`` of ``Settings``.
+        """
         if not isinstance(held.value, Unknown):
             return False
+        if held.value.text.casefold() in self._folded_fields:
+            return True
         name = re.findall(r"\w+", held.name.partition("@")[0])[-1]
         return name in self._names_with_values and name in _find_keys(held.value.text)
 
@@ -126,6 +131,12 @@ class SetElsewhere:
                 passed = [_find_passed_parameters(each, base) for each in below]
                 found |= {(base.name, name) for name in frozenset.intersection(*passed)}
         return frozenset(found)
+
+    @cached_property
+    def _folded_fields(self) -> frozenset[str]:
+        """The names of constants in classes whose values the source tells, in small letters: ``settings.lr``."""
+        known = (each for each in find_all(self._program).constants if not isinstance(each.value, Unknown))
+        return frozenset(name.casefold() for each in known if (name := each.name.partition("@")[0]).count(".") == 1)
 
     @cached_property
     def _names_with_values(self) -> frozenset[str]:
