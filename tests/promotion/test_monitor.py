@@ -443,3 +443,35 @@ def test_a_part_of_a_loss_stands_behind_the_whole(tmp_path):
     found = metric_of(tmp_path, text)
 
     assert (found.name, found.others) == ("val_loss", ("val_kl_loss", "val_recon_loss"))
+
+
+TWO = (
+    "import pytorch_lightning as pl\nfrom pytorch_lightning.callbacks import EarlyStopping\n"
+    "class Base(pl.LightningModule):\n    def validation_step(self, batch, idx): self.log('val_mse', 1)\n"
+    "class Pre(pl.LightningModule):\n    def validation_step(self, batch, idx): self.log('val_acc', 1)\n"
+    "class Net(Base): ...\n"
+    "pre = pl.Trainer()\nnet = pl.Trainer()\n"
+)
+FITS = {
+    "pretraining first": ("pre.fit(Pre(), a, b)\nnet.fit(Net(), a, b)\n", "val_mse"),
+    "by their names": ("one = Pre()\npre.fit(one)\ntwo = Net.load_from_checkpoint(p)\nnet.fit(model=two)\n", "val_mse"),
+    "the other order": ("net.fit(Net(), a, b)\npre.fit(Pre(), a, b)\n", "val_acc"),
+    "a callback for each": (
+        "for x in EarlyStopping('val_acc'), EarlyStopping('val_mse'): print(x)\npre.fit(Pre())\nnet.fit(Net())\n",
+        "val_mse",
+    ),
+    "a callback of the first alone": (
+        "e = EarlyStopping('val_acc')\npl.Trainer(callbacks=[e]).fit(Pre())\nnet.fit(Net())\n",
+        "val_acc",
+    ),
+    "a module that the source does not tell": ("pre.fit(build())\nnet.fit(Net())\n", "val_acc"),
+    "one fit": ("net.fit(Net())\n", "val_acc"),
+}
+
+
+@pytest.mark.parametrize(("text", "name"), FITS.values(), ids=FITS)
+def test_of_fits_of_several_classes_the_last_one_tells_the_metric(program_of, text, name):
+    metric = find_metric_of_program(program_of(TWO + text), ())
+
+    assert metric is not None
+    assert metric.name == name

@@ -18,6 +18,7 @@ from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.project import Project, project_of
 from tune.promotion.find_constants import find_all
 from tune.promotion.metric.find_metric import COUNTERS, SettingKeys, find_kind_of_callback, find_metric
+from tune.promotion.metric.last_fit import find_tags_of_last_fit
 from tune.promotion.metric.metric import CALLBACKS, Metric, choose_monitored, is_of_training, mode_of_callback
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option_values import value_in_force
@@ -34,7 +35,7 @@ CLASS_KEYS = ("class_path", "_target_")
 def find_metric_of_program(program: Program, args: Sequence[str]) -> Metric | None:
     """Return the metric that the source, or a config that ``args`` and the source name, tells; None: neither does."""
     texts = _SettingTexts(program, args)
-    logged = find_metric(program, texts.find_text)
+    logged = find_metric(program, texts.find_text, find_tags_of_last_fit(project_of(program)))
     if logged is not None and logged.origin.startswith(CALLBACKS):
         return logged
     found = [

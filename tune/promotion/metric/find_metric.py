@@ -1,7 +1,7 @@
 """The metric that a program is judged by, as its source tells it: what its callbacks monitor, else what it logs."""
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from tune.promotion.find.containers import entries_of
@@ -37,20 +37,24 @@ def _find_no_text(keys: SettingKeys) -> str | None:
     return None
 
 
-def find_metric(program: Program, find_text: FindText = _find_no_text) -> Metric | None:
+def find_metric(
+    program: Program, find_text: FindText = _find_no_text, of_last_fit: Collection[str] = ()
+) -> Metric | None:
     """Return the metric that the source names; None where only running the program can tell.
 
-    ``find_text`` tells what stands in the program's config files and on its command line.
+    ``find_text`` tells what stands in the program's config files and on its command line. ``of_last_fit``: what the
+    module that is fitted last logs; a metric of a module before it says nothing of that one.
     """
     project = project_of(program)
     tags = {tag: place for tag, place in find_logged_tags(project) if tag not in COUNTERS}
-    monitored = _find_monitored(project, find_text)
+    monitored = _find_monitored(project, find_text, of_last_fit)
     is_judged = any(not is_of_training(tag) for tag in tags)
     if monitored is not None and not (is_judged and is_of_training(monitored.name)):
         return replace(monitored, others=tuple(tag for tag in tags if tag != monitored.name))
     if not tags:
         return None
-    name = select_preferred_tag([tag for tag in tags if not words_of(tag) & TRAINING] or tags)
+    judging = [tag for tag in tags if tag in of_last_fit] or list(tags)
+    name = select_preferred_tag([tag for tag in judging if not words_of(tag) & TRAINING] or judging)
     others = tuple(tag for tag in tags if tag != name)
     return Metric(name=name, mode=mode_of(name), origin=f"logged in {tags[name]}", others=others)
 
@@ -69,15 +73,19 @@ def _is_of_logger(function: ast.expr) -> bool:
     return isinstance(function, ast.Attribute) and (function.attr in OF_LOGGERS or dotted_path(function) in OF_TRACKERS)
 
 
-def _find_monitored(project: Project, find_text: FindText) -> Metric | None:
-    """Return what the first callback monitors; its rivals are what others of its kind monitor in other arms."""
+def _find_monitored(project: Project, find_text: FindText, of_last_fit: Collection[str]) -> Metric | None:
+    """Return what the first callback monitors; its rivals are what others of its kind monitor in other arms.
+
+    ``of_last_fit``: what counts first.
+    """
     found = [
         (metric, called.scope)
         for survey in project.surveys.values()
         for called in survey.calls
         if (metric := _of_callback(called, survey, project, find_text)) is not None and not _is_dropped(called, survey)
     ]
-    first = choose_monitored([metric for metric, _ in found])
+    monitored = [metric for metric, _ in found]
+    first = choose_monitored([each for each in monitored if each.name in of_last_fit] or monitored)
     if first is None:
         return None
     scope = next(scope for metric, scope in found if metric is first)

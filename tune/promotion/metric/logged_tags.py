@@ -24,11 +24,22 @@ def find_logged_tags(project: Project) -> Iterator[tuple[str, str]]:
     for survey in project.surveys.values():
         for owner in ast.walk(survey.source.tree):
             if isinstance(owner, ast.ClassDef):
-                methods = {each.name: each for each in owner.body if isinstance(each, Function)}
-                for name in methods.keys() & VALIDATION:
-                    yield from _follow_log_calls(
-                        _CalledMethod(function=methods[name], methods=methods, known={}, survey=survey, hops=MAX_HOPS)
-                    )
+                yield from _find_own_tags(owner, survey)
+
+
+def find_tags_of_class(own: ProjectSymbol, project: Project) -> Iterator[tuple[str, str]]:
+    """Yield (tag, place) of what a class, or one that it descends from, logs in validation."""
+    for each in (own, *_ancestors_of(own, project)):
+        if isinstance(each.node, ast.ClassDef):
+            yield from _find_own_tags(each.node, each.survey)
+
+
+def _find_own_tags(owner: ast.ClassDef, survey: ModuleScan) -> Iterator[tuple[str, str]]:
+    methods = {each.name: each for each in owner.body if isinstance(each, Function)}
+    for name in methods.keys() & VALIDATION:
+        yield from _follow_log_calls(
+            _CalledMethod(function=methods[name], methods=methods, known={}, survey=survey, hops=MAX_HOPS)
+        )
 
 
 def find_unjudged_modules(project: Project) -> Iterator[tuple[ModuleScan, ast.ClassDef]]:
@@ -40,7 +51,7 @@ def find_unjudged_modules(project: Project) -> Iterator[tuple[ModuleScan, ast.Cl
         for node in nodes
         if isinstance(node, ast.ClassDef) and project.has_base(ProjectSymbol(survey, node), "LightningModule")
     ]
-    above = {id(own.node): {id(own.node), *map(id, _ancestors_of(own, project))} for own in modules}
+    above = {id(own.node): {id(own.node), *(id(each.node) for each in _ancestors_of(own, project))} for own in modules}
     judged = {id(own.node) for own in modules if any(each.name in VALIDATION for each in _methods_of(own.node))}
     bases = set[int]().union(*(above[each] for each in judged))
     for own in modules if judged else ():
@@ -49,12 +60,12 @@ def find_unjudged_modules(project: Project) -> Iterator[tuple[ModuleScan, ast.Cl
             yield own.survey, own.node
 
 
-def _ancestors_of(own: ProjectSymbol, project: Project, hops: int = MAX_BASES) -> Iterator[ast.ClassDef]:
+def _ancestors_of(own: ProjectSymbol, project: Project, hops: int = MAX_BASES) -> Iterator[ProjectSymbol]:
     """Yield the classes of the project that a class descends from."""
     for base in own.node.bases if isinstance(own.node, ast.ClassDef) and hops else ():
         found = project.resolve_name(dotted_path(base) or "", own.survey)
         if isinstance(found, ProjectSymbol) and isinstance(found.node, ast.ClassDef):
-            yield found.node
+            yield found
             yield from _ancestors_of(found, project, hops - 1)
 
 

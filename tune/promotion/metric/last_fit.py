@@ -1,0 +1,43 @@
+"""What the module logs that a program fits last, where it fits modules of several classes: pretraining comes first."""
+
+import ast
+
+from tune.promotion.find.module_scan import ModuleScan, dotted_path
+from tune.promotion.find.project import Project, ProjectSymbol
+from tune.promotion.metric.logged_tags import find_tags_of_class
+from tune.promotion.program_kind import FitCall, find_fits
+
+
+def find_tags_of_last_fit(project: Project) -> frozenset[str]:
+    """Return what the module of the last fit logs in validation.
+
+    Nothing where all fits train one class, or where the source does not tell which is the last, or what it trains.
+    """
+    fits = sorted(find_fits(project, as_main=True), key=lambda each: each.node.lineno)
+    if len(fits) < 2 or len({each.survey.source.name for each in fits}) > 1:
+        return frozenset()
+    trained = [_find_trained_class(each, project) for each in fits]
+    known = [each for each in trained if each is not None]
+    if len(known) < len(trained) or len({id(each.node) for each in known}) < 2:
+        return frozenset()
+    return frozenset(tag for tag, _ in find_tags_of_class(known[-1], project))
+
+
+def _find_trained_class(fit: FitCall, project: Project) -> ProjectSymbol | None:
+    given = [*fit.node.args[:1], *(keyword.value for keyword in fit.node.keywords if keyword.arg == "model")]
+    made = given[:1]
+    if made and isinstance(made[0], ast.Name):
+        made = fit.survey.held.get(made[0].id, [])
+    found = [_find_built_class(each, fit.survey, project) for each in made]
+    same = {id(each.node) for each in found if each is not None}
+    return found[0] if len(same) == 1 and None not in found else None
+
+
+def _find_built_class(node: ast.expr, survey: ModuleScan, project: Project) -> ProjectSymbol | None:
+    """Return the class of ``Net(...)`` and of ``Net.load_from_checkpoint(...)``."""
+    path = dotted_path(node.func) if isinstance(node, ast.Call) else None
+    for each in () if path is None else (path, path.rpartition(".")[0]):
+        found = project.resolve_name(each, survey) if each else None
+        if isinstance(found, ProjectSymbol) and isinstance(found.node, ast.ClassDef):
+            return found
+    return None
