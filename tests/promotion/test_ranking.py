@@ -155,6 +155,32 @@ def test_a_field_is_read_where_all_fields_of_an_object_are(program_of, text, is_
     assert (constants["Optim.lr"], constants["Optim.weight_decay"]) == (is_read, is_read)
 
 
+BELOW = {
+    "its own value": ("class Exp(Base):\n    lr = 0.2\n", "Exp()", False),
+    "with a type": ("class Exp(Base):\n    lr: float = 0.2\n", "Exp()", False),
+    "none": ("class Exp(Base):\n    depth = 2\n", "Exp()", True),
+    "one of two": ("class Exp(Base):\n    lr = 0.2\nclass Other(Base): ...\n", "Other()", True),
+    "its own, and the base is used": ("class Exp(Base):\n    lr = 0.2\n", "(Exp if os.sep else Base)()", True),
+    "no class below": ("", "Base()", True),
+}
+
+
+@pytest.mark.parametrize(("below", "used", "is_read"), BELOW.values(), ids=BELOW)
+def test_an_attribute_that_each_class_below_gives_a_value_is_not_read(program_of, below, used, is_read):
+    base = "class Base:\n    lr = 0.1\n    net = {'width': 8}\n"
+    program = program_of(f"{HEAD}{base}{below}cfg = {used}\nprint(cfg.lr, cfg.net['width'])\n")
+    reads = {each.name: bool(each.reads) for each in find_all(program).constants}
+
+    assert (reads["Base.lr"], reads["Base.net['width']"]) == (is_read, True)
+
+
+def test_an_entry_of_an_attribute_that_each_class_below_gives_a_value_is_not_read(program_of):
+    text = "class Base:\n    net = {'width': 8}\nclass Exp(Base):\n    net = {'width': 9}\nprint(Exp().net['width'])\n"
+    reads = {each.name: bool(each.reads) for each in find_all(program_of(HEAD + text)).constants}
+
+    assert (reads["Base.net['width']"], reads["Exp.net['width']"]) == (False, True)
+
+
 CONFIG = """
 model:
   lin1_size: 64

@@ -313,6 +313,6 @@ def _build_entry(
         sites=(Site(survey.source.name, Span.from_node(held.node)),),
         names=names,
         form=form,
-        reads=reads.of_field(base, entry.key, survey, entry.key_line),
+        reads=reads.of_field(base, entry.name.removeprefix(base), entry.key, survey, entry.key_line),
         warnings=held.warnings,
     )

@@ -35,8 +35,15 @@ class ConstantReads:
         own = _places_in(survey, survey.name_reads.get(name, ()), survey.scope_readers)
         return _first_places(own, self._find_elsewhere(name, survey), self._as_text(name))
 
-    def of_field(self, base: str, key: str, survey: ModuleScan, key_line: int) -> tuple[str, ...]:
-        """Return the places that may read ``base.key`` or ``base['key']``; the string at ``key_line`` defines it."""
+    def of_field(self, base: str, path: str, key: str, survey: ModuleScan, key_line: int) -> tuple[str, ...]:
+        """Return the places that may read ``base.key`` or ``base['key']``; the string at ``key_line`` defines it.
+
+        ``path``: of the key from ``base`` on, as in ``.optim['lr']``. There is no place where ``base`` is a class that
+        serves as a base alone, and each class below it has the first attribute of the path, too.
+        """
+        attribute = re.match(r"\.(\w+)", path)
+        if attribute is not None and self._is_always_overridden(base, attribute[1], survey):
+            return ()
         texts = (place for place in self._as_text(key) if place[0] is not survey or place[1] != key_line)
         filled = {each.line for each in survey.overwrites if each.path.startswith(f"{base}.")}
         bare = [line for line in survey.bare_reads.get(base, ()) if line not in filled]
@@ -56,6 +63,18 @@ class ConstantReads:
     def of_attribute(self, name: str) -> tuple[str, ...]:
         """Return the places that may read an attribute of any object."""
         return _first_places(self._as_attribute(name), self._as_text(name))
+
+    def _is_always_overridden(self, base: str, key: str, survey: ModuleScan) -> bool:
+        """Tell whether nothing names a class but classes that descend from it, and give the attribute a value."""
+        if base not in survey.definitions:
+            return False
+        subclasses = self._subclasses.get(base, ())
+        headers = {(id(each), line) for each, node in subclasses for line in (base.lineno for base in node.bases)}
+        named = [*_places_in(survey, survey.name_reads.get(base, ())), *self._as_attribute(base), *self._as_text(base)]
+        for each, alias in self._aliases_by_name.get(base, ()):
+            named += _places_in(each, each.name_reads.get(alias, ()))
+        is_base_alone = bool(named) and all((id(each), line) in headers for each, line in named)
+        return is_base_alone and all(_gives_attribute(node, key) for _, node in subclasses)
 
     def _find_elsewhere(self, name: str, survey: ModuleScan) -> Iterator[Place]:
         """Yield from other files: the name imported, also by a star; as an attribute; the whole module passed on."""
@@ -109,6 +128,17 @@ class ConstantReads:
         return _by_name((each, each.attribute_reads) for each in self._project.surveys.values())
 
     @cached_property
+    def _subclasses(self) -> dict[str, list[tuple[ModuleScan, ast.ClassDef]]]:
+        """The classes with a base of this name, as its own file calls it; one that an import renames is none."""
+        found: dict[str, list[tuple[ModuleScan, ast.ClassDef]]] = {}
+        for survey in self._project.surveys.values():
+            for node in (each for nodes in survey.definitions.values() for each in nodes):
+                for base in node.bases if isinstance(node, ast.ClassDef) else ():
+                    assert isinstance(node, ast.ClassDef)
+                    found.setdefault((dotted_path(base) or "").rpartition(".")[2], []).append((survey, node))
+        return found
+
+    @cached_property
     def _aliases_by_name(self) -> dict[str, list[tuple[ModuleScan, str]]]:
         """Imported name -> the files that import it, and what they call it."""
         found: dict[str, list[tuple[ModuleScan, str]]] = {}
@@ -118,6 +148,17 @@ class ConstantReads:
                     last = alias.name.rpartition(".")[2]
                     found.setdefault(last, []).append((each, alias.asname or alias.name.partition(".")[0]))
         return found
+
+
+def _gives_attribute(node: ast.ClassDef, name: str) -> bool:
+    """Tell whether the body of a class assigns a name."""
+    for each in node.body:
+        match each:
+            case ast.Assign(targets=targets) if any(isinstance(one, ast.Name) and one.id == name for one in targets):
+                return True
+            case ast.AnnAssign(target=ast.Name(id=own), value=ast.expr()) if own == name:
+                return True
+    return False
 
 
 def _by_name(tables: Iterable[tuple[ModuleScan, dict[str, list[int]]]]) -> dict[str, list[ModuleScan]]:
