@@ -20,6 +20,7 @@ from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_reads import is_dest_read, is_parameter_read, may_be_executed
 from tune.promotion.options.parser_defaults import ChangedDefaults, changed_defaults
 from tune.promotion.options.replaced_optimizer import mark_replaced
+from tune.promotion.options.typer_options import find_typer_options
 from tune.promotion.program import Program, suggest_listing
 from tune.space.dimensions import Value
 
@@ -30,7 +31,7 @@ KEY_VALUE_READERS = frozenset(
     {"hydra", "omegaconf", "sys", "fire", "absl", "lightning", "pytorch_lightning", "jsonargparse"}
 )
 """Modules that give a program its command line's ``key=value`` words."""
-FUNCTION_PARSERS = dict.fromkeys(("fire.Fire", "Fire", "typer.run"), OptionParser.FUNCTION) | dict.fromkeys(
+FUNCTION_PARSERS = dict.fromkeys(("fire.Fire", "Fire"), OptionParser.FUNCTION) | dict.fromkeys(
     ("CLI", "jsonargparse.CLI", "auto_cli", "jsonargparse.auto_cli"), OptionParser.LIGHTNING_CLI
 )
 """What makes options of a function's parameters; jsonargparse takes its words as LightningCLI does."""
@@ -140,11 +141,12 @@ def _is_misspelt(name: str, options: tuple[Option, ...]) -> bool:
 
 
 def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Option]:
+    yield from find_typer_options(survey, project)
     for called in survey.calls:
         match called.node.func:
             case ast.Attribute(attr="add_argument") | ast.Attribute(attr="add") if may_be_executed(called, project):
                 yield from _find_argparse_options(called, survey, project)
-            case _ if (dotted_path(called.node.func) or "") in ("click.option", "option", "typer.Option"):
+            case _ if (dotted_path(called.node.func) or "") in ("click.option", "option"):
                 yield from _find_click_options(called, survey, project)
             case ast.Attribute(attr=kind) | ast.Name(id=kind) if kind in ABSL_FLAGS:
                 yield from find_absl_flags(called, survey, project)
