@@ -11,7 +11,7 @@ from tune.promotion.constant import Constant, ConstantKind, Site, Span
 from tune.promotion.find.layer_widths import find_last_widths, is_image_shape
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find.project import project_of
-from tune.promotion.find.usages import find_evaluation_loaders, find_unused_definitions
+from tune.promotion.find.usages import find_evaluation_loaders
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
 from tune.promotion.metric.logged_tags import find_unjudged_modules
@@ -20,6 +20,7 @@ from tune.promotion.options.option import REPLACED, Option
 from tune.promotion.program import Program
 from tune.promotion.program_kind import does_something
 from tune.promotion.ranking.rank import MACHINERY, PROMISING_OF_MACHINERY, Rank, rank_of_receiver, rank_of_words
+from tune.promotion.ranking.unused_definitions import find_unused_definitions
 from tune.promotion.symbols import suggest_symbols
 from tune.space.dimensions import Value, is_int, is_number
 from tune.space.suggest_range import words_of
