@@ -395,7 +395,7 @@ def test_an_object_that_holds_another_value_where_it_is_read_is_noticed(project,
     executor = executor_of(project, {"p.py": f"{text}\n"}, "C.lr")
 
     with executor.import_program({"C.lr": 0.125}) as (_, in_force):
-        assert (in_force.read_instead, in_force.read) == ({"C.lr": 0.25}, set())
+        assert (in_force.read_instead, in_force.read) == ({"C.lr": ["0.25"]}, set())
 
 
 SEEN = {
@@ -405,6 +405,10 @@ SEEN = {
     "a named tuple": f"{TUPLE}SEEN = C().lr",
     "a class that reads its attributes itself": f"{PLAIN}    def __getattribute__(self, name):\n"
     "        return object.__getattribute__(self, name)\nSEEN = C().lr",
+    "a class whose metaclass lets nothing be assigned": "class M(type):\n    def __setattr__(cls, name, value):\n"
+    f"        raise AttributeError(name)\n{PLAIN.replace('C:', 'C(metaclass=M):')}SEEN = C().lr",
+    "a class whose metaclass has any attribute": "class M(type):\n    def __getattr__(cls, name):\n"
+    f"        return 3\n{PLAIN.replace('C:', 'C(metaclass=M):')}SEEN = C().lr",
     "a dataclass with slots": f"{DATACLASS.replace('@dataclass', '@dataclass(slots=True)')}SEEN = C().lr",
 }
 

@@ -1,5 +1,7 @@
 """A promoted parameter that is given another value, by a call that the source does not show, fails the trial."""
 
+from dataclasses import replace
+
 import pytest
 
 NET = '''
@@ -87,3 +89,41 @@ def test_parameter_when_a_star_may_pass_it_then_the_preflight_tells_whether_it_d
         assert start.run(**{"Net.scale": 3.0}).record.in_force["Net.scale"]["value"] == 3.0
     else:
         assert "Net.scale is not in force: the search set 2.0, and a call passes" in baseline.failure.message
+
+
+SETTINGS = "class Config:\n    lr = 0.1\n\n\n"
+BY_DICT = """
+c = Config()
+for name, value in vars(Config).items():
+    if name == "lr":
+        setattr(c, name, value * 2)
+"""
+BY_ITSELF = """
+class Twice(Config):
+    def __getattribute__(self, name):
+        held = object.__getattribute__(self, name)
+        return held * 2 if name == "lr" else held
+
+c = Twice()
+"""
+MADE = {
+    "filled by something else": ("c = Config()\nvars(c).update(lr=0.2)\n", "0.2"),
+    "made of the value, by another name": ("Other = Config\nc = Config()\nsetattr(c, 'lr', Other.lr * 2)\n", None),
+    "made of the value, by the dictionary of the class": (BY_DICT, None),
+    "made of the value by a class that reads its attributes itself": (BY_ITSELF, None),
+}
+
+
+@pytest.mark.parametrize(("filled", "read"), MADE.values(), ids=MADE)
+def test_an_attribute_in_whose_place_another_value_is_read_is_refused_where_it_is_the_same_for_all(
+    worker, programs, filled, read
+):
+    text = programs("scripted").read_text().replace("class Scripted", f"{SETTINGS}{filled}\n\nclass Scripted", 1)
+    start = worker("scripted", text.replace("lr=LR", "lr=c.lr"), promoted=["Config.lr"], max_epochs=1)
+    start.job = replace(start.job, others={"Config.lr": (0.05, 0.1, 0.5)})
+
+    trial = start.run(preflight=True, **{"Config.lr": 0.1})
+
+    assert trial.preflights == (read is None)
+    if read is not None:
+        assert f"Config.lr is not in force: the search set 0.1, and the program reads {read}" in trial.failure.message

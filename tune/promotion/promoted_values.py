@@ -2,6 +2,7 @@
 
 import builtins
 import copy
+import enum
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,8 @@ from tune.space.dimensions import Value
 
 UNWATCHED = frozenset({"torch.nn.modules.module.Module", "enum.Enum", "pydantic.main.BaseModel"})
 """Classes below which no reading of an attribute is looked at."""
+MOST_KEPT = 16
+"""Of the values of one attribute."""
 
 
 class PromotedValues(Mapping[str, Value]):
@@ -32,8 +35,8 @@ class PromotedValues(Mapping[str, Value]):
         """The project's modules that were executed with these values, in their order."""
         self.read: set[str] = set()
         """Attributes of classes that an object of the program was read of, and held the value."""
-        self.read_instead: dict[str, Any] = {}
-        """What an object that was read held in the place of such a value: something filled it in, or assigned it."""
+        self.read_instead: dict[str, list[str]] = {}
+        """What objects that were read held in the place of such a value, as ``repr`` has it: the first MOST_KEPT."""
         self.starred: set[str] = set()
         """The parameters that a star may pass: a float that is equal, and another object, is no proof."""
 
@@ -87,7 +90,7 @@ class PromotedValues(Mapping[str, Value]):
                     self._note_read(promoted[name], held)
                 return held
 
-            setattr(made, "__getattribute__", read_attribute)  # noqa: B010 - mypy takes no method's place
+            type.__setattr__(made, "__getattribute__", read_attribute)  # a metaclass may refuse, or note it
             return made
 
         return watch_class
@@ -97,8 +100,10 @@ class PromotedValues(Mapping[str, Value]):
             return
         if is_expected_value(held, self.find_expected(key)):
             self.read.add(key)
-        else:
-            self.read_instead.setdefault(key, held)
+            return
+        instead = self.read_instead.setdefault(key, [])
+        if len(instead) < MOST_KEPT and (said := _describe_value(held)) not in instead:
+            instead.append(said)
 
     def __getitem__(self, key: str) -> Value:
         value = copy.deepcopy(self._values[key])
@@ -142,9 +147,16 @@ def _find_object(name: str, scopes: Sequence[Mapping[str, Any]]) -> Any:
     return functools.reduce(getattr, attributes, scope[root])
 
 
+def _describe_value(held: Any) -> str:
+    try:
+        return repr(held)
+    except Exception:  # it is an object of the program's
+        return f"an object of {type(held).__name__}"
+
+
 def _is_left_alone(made: type) -> bool:
     above = {f"{each.__module__}.{each.__qualname__}" for each in made.__mro__}
-    return bool(above & UNWATCHED) or hasattr(made, "__attrs_attrs__")
+    return bool(above & UNWATCHED) or any("__attrs_attrs__" in vars(each) for each in made.__mro__)
 
 
 def is_expected_value(held: Any, wanted: Value) -> bool:
@@ -152,6 +164,6 @@ def is_expected_value(held: Any, wanted: Value) -> bool:
     try:
         if isinstance(held, PurePath) and isinstance(wanted, str):
             return held == type(held)(wanted)  # of ``Path("data")`` the text is the constant
-        return bool(held == wanted)
+        return bool(held == wanted) or (isinstance(held, enum.Enum) and bool(held.value == wanted))
     except Exception:  # an array, say; whatever it is, it is no value of a space file
         return False

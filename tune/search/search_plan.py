@@ -99,6 +99,7 @@ def build_job(
         },
         options={item.key: item.constant for item in promoted if isinstance(item.constant, Option)},
         probes=_choose_probes(space, promoted),
+        others={item.key: extreme_values(item.dimension) for item in promoted if isinstance(item.constant, Constant)},
         hardcoded=_hardcoded_constants(program, promoted),
         objective=TrialObjective(
             metric=space.metric, mode=space.mode, others=tuple(each.metric for each in space.others)

@@ -99,6 +99,8 @@ class Job:
     """What the experiment's trials run on; a trial writes down what is otherwise with it."""
     probes: tuple[Mapping[str, Value], ...] = ()
     """Other values of the options than the baseline's: whether the program takes them, and reads them, is tried."""
+    others: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    """Values that the constants may take: whether a program reads another one where they are others is tried."""
     gate: str
     """The name of the gate that the pre-flight opens for the other trials."""
     loads: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)

@@ -67,6 +67,8 @@ STAGE_WORDS = {"train": "training", "test": "Trainer.test"}
 MOST_NAMED = 3  # of the files that a program writes into the working directory
 N_BATCHES = 2
 """Of training, and of validation."""
+MOST_TRIED = 3
+"""Of the other values of a constant that the program seems not to read."""
 
 
 def shorten_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,6 +113,8 @@ class DryRunResult:
     """The modules of installed packages that it imported, with their files."""
     reads: OptionReads = field(default_factory=OptionReads)
     """What it read of its command line."""
+    read_instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What it read in the place of the values of attributes, as ``PromotedValueCheck`` has it."""
     gpu: GpuReading | None = None
     """What it took of its GPU; None where that was not asked for."""
 
@@ -165,6 +169,7 @@ class Preflight:
             raise ProgramError("holdout", what, "Leave it out, or let `metric` be one that is logged in validation.")
         if self._task.hardcoded and self._job.options:
             self._check_options(seen.done.reads)
+        self._check_attributes(seen.done.read_instead)
         self._check_mutants()
         return counted
 
@@ -251,6 +256,28 @@ class Preflight:
                     f"{key} is not in force: the program assigns it again before it reads it",
                     "Search what it is assigned from, or take it out of the space.",
                 )
+
+    def _check_attributes(self, read_instead: Mapping[str, tuple[str, ...]]) -> None:
+        """Raise ProgramError where objects that are read hold another value, and the same whatever a trial's is."""
+        for key, held in read_instead.items():
+            ours = self._task.values[key]
+            others = [value for value in self._job.others.get(key, ()) if value != ours][:MOST_TRIED]
+            if others and all(self._find_read_instead(key, value) == held for value in others):
+                raise ProgramError(
+                    self._job.constants[key].where,
+                    f"{key} is not in force: the search set {ours!r}, and the program reads {held[0]}",
+                    "Something fills the object, or assigns the attribute again. Search what it comes from.",
+                )
+
+    def _find_read_instead(self, key: str, value: Value) -> tuple[str, ...] | None:
+        """Return what is read in the place of a constant that has another value; None where nothing tells."""
+        values = {**self._task.values, key: value}
+        try:
+            return self._run_program(values, self._select_options(values)).read_instead.get(key)
+        except NoRoomError:
+            raise
+        except (Exception, SystemExit):  # of the value: it has reached something
+            return None
 
     def _reads_with(self, key: str) -> Iterator[OptionReads]:
         """Yield what the program reads with each of the values that are tried of an option."""

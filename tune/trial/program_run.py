@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -49,6 +49,8 @@ class ProgramTraces:
     """A digest of the weights that the last fit ended with, likewise."""
     taken: dict[str, int]
     """How often each promoted expression was executed."""
+    read_instead: Mapping[str, tuple[str, ...]]
+    """What was read in the place of the values of attributes, as ``PromotedValueCheck`` has it."""
     in_force: dict[str, Any]
     """The proof, by constant; of options what the program's parser returned."""
     reads: OptionReads
@@ -113,6 +115,7 @@ def execute_program(
                     validated_on=fit.validated_on,
                     weights=fit.weights,
                     taken=dict(in_force.taken),
+                    read_instead=proof.read_instead,
                     in_force={**proof.found, **command_line.found, **configs.found_values},
                     reads=replace(command_line.observed_reads, unopened=configs.unopened_options),
                     stage_ended=fit.stage_ended,

@@ -81,6 +81,7 @@ class TrialRunner:
         self._gpu_samples = gpu_samples
         self._stage_ended = False  # in the last execution of the program
         self._reads = OptionReads()
+        self._read_instead: Mapping[str, tuple[str, ...]] = {}
         self._child_beats = ChildHeartbeat()  # of the children of the pre-flight
         self._runs = TrackedTrial(label_runs(self._files, task.number, task.values), self._files, self._describe_end)
         self._is_stopped = False
@@ -193,6 +194,7 @@ class TrialRunner:
                 measure=fit.model_signature,
                 packages=packages,
                 reads=self._reads,
+                read_instead=self._read_instead,
                 gpu=None if gpu is None else gpu.read_all(fit.utilization),
             )
 
@@ -338,6 +340,7 @@ class TrialRunner:
 
     def _keep_traces(self, traces: ProgramTraces) -> None:
         self._reads = traces.reads
+        self._read_instead = traces.read_instead
         self._recorder.change_record(
             fit_s=traces.fit_s,
             validated_on=traces.validated_on,

@@ -1,6 +1,8 @@
 """Proof that a trial's values were in force: what the program holds when training begins, and what it executed."""
 
 import ast
+import enum
+import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
@@ -48,7 +50,8 @@ class PromotedValueCheck:
             for module, held in self._find_module_values(constant, modules):
                 self._check_value(key, constant, held)
                 is_symbol = self._in_force.find_expected(key) is not self._values[key]
-                value = str(held) if isinstance(held, PurePath) else self._values[key] if is_symbol else held
+                is_other = is_symbol or isinstance(held, enum.Enum)
+                value = str(held) if isinstance(held, PurePath) else self._values[key] if is_other else held
                 unread = "" if constant.reads else ", and nothing in the program reads it"
                 self.found[key] = {"value": value, "where": f"{module} when training began{unread}"}
 
@@ -65,7 +68,6 @@ class PromotedValueCheck:
                     f"{key} was not put in force: the program trained and never executed this place",
                     "Take it out of the space, or search the constant that the program does use.",
                 )
-            self._verify_reads(key, constant)
             self._verify_options(key, constant)
             self.found.setdefault(key, {"value": self._values[key], "where": f"{constant.where}, executed"})
 
@@ -80,16 +82,17 @@ class PromotedValueCheck:
             hint = f"Did you mean {option.replace(missing, near)}?"
         raise ProgramError(constant.where, f"{key}: {option} is not known there: {error}", hint)
 
-    def _verify_reads(self, key: str, constant: Constant) -> None:
-        """Check that an attribute held the value in an object that was read, if any was, and no class was."""
-        instead = self._in_force.read_instead
-        if key not in instead or key in self._in_force.read or _is_read_of_class(constant, self._program):
-            return
-        raise ProgramError(
-            constant.where,
-            f"{key} is not in force: the search set {self._values[key]!r}, and the program reads {instead[key]!r}",
-            "Something fills the object, or assigns the attribute again. Search what it comes from.",
-        )
+    @property
+    def read_instead(self) -> dict[str, tuple[str, ...]]:
+        """By attribute what the program read in its place, where no object that was read held it, and no class was.
+
+        That may have been made of the value: with another value of the trial's it is another one then.
+        """
+        return {
+            key: tuple(instead)
+            for key, instead in self._in_force.read_instead.items()
+            if key not in self._in_force.read and not _is_read_of_class(self._constants[key], self._program)
+        }
 
     def verify_parameters(self) -> None:
         """Check that no parameter was given another value so far."""
@@ -122,16 +125,33 @@ class PromotedValueCheck:
 
 
 def _is_read_of_class(constant: Constant, program: Program) -> bool:
-    """Tell whether the program may read an attribute of its class, and not of an object: ``Config.lr``, ``cls.lr``."""
+    """Tell whether the program may read an attribute of its class or one below: ``Config.lr``, ``super().lr``."""
     *_, owner, name = canonical_name(constant.name).split(".")
+    classes = {*_find_classes_below(owner, program), "cls", "__class__", "type(self)", "super()"}
     return any(
         isinstance(node, ast.Attribute)
         and node.attr == name
         and isinstance(node.ctx, ast.Load)
-        and ast.unparse(node.value).rpartition(".")[2] in (owner, "cls", "__class__", "type(self)")
+        and ast.unparse(node.value).rpartition(".")[2] in classes
         for source in program.sources.values()
         for node in ast.walk(source.tree)
     )
+
+
+def _find_classes_below(name: str, program: Program) -> set[str]:
+    """Return the names of a class and of those that descend from it."""
+    nodes = [node for source in program.sources.values() for node in ast.walk(source.tree)]
+    found = {name}
+    while True:
+        below = {
+            node.name
+            for node in nodes
+            if isinstance(node, ast.ClassDef)
+            and any(ast.unparse(base).partition("[")[0].rpartition(".")[2] in found for base in node.bases)
+        }
+        if below <= found:
+            return found
+        found |= below
 
 
 def _resolve_attribute(held: Any, names: list[str]) -> Any:
@@ -139,8 +159,8 @@ def _resolve_attribute(held: Any, names: list[str]) -> Any:
     for name in names:
         if isinstance(held, Mapping):
             held = held.get(name, MISSING)
-        elif isinstance(held, type) and name in getattr(held, "__slots__", ()):
-            return MISSING  # the default of a slotted dataclass lives in its constructor
+        elif inspect.isdatadescriptor(found := getattr(held, name, MISSING)):
+            return MISSING  # a slot, whose default lives in the constructor, or a property
         else:
-            held = getattr(held, name, MISSING)
+            held = found
     return held
