@@ -440,6 +440,21 @@ train(Own())
         + "train(Net(argparse.Namespace(**held).lr))",
         "--lr",
     ),
+    "another Namespace that has an option of this name": (
+        ARGPARSE
+        + "args = parser.parse_args()\nother = argparse.Namespace(lr=0.0, name='cos')\nother.lr\ntrain(Net(args.lr))",
+        "--lr",
+    ),
+    "another Namespace, before all options are read": (
+        ARGPARSE
+        + "args = parser.parse_args()\nown = argparse.Namespace(lr=0.0, name='cos')\ntrain(Net({**vars(args)}['lr']))",
+        "--lr",
+    ),
+    "a Namespace of the program's own, for something else": (
+        ARGPARSE
+        + "args = parser.parse_args()\nother = argparse.Namespace(**{**vars(args), 'lr': 0.0})\ntrain(Net(args.lr))",
+        "--lr",
+    ),
     "a copy of the Namespace's dictionary": (
         ARGPARSE + "args = parser.parse_args()\nheld = dict(vars(args))\nargs.lr = None\ntrain(Net(held['lr']))",
         "--lr",

@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import functools
 import importlib
-import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -164,8 +163,8 @@ class CommandLine:
         @functools.wraps(before)
         def replacement(namespace: Any, **given: Any) -> None:
             before(namespace, **given)
-            for (_, log), name in itertools.product(self._parsed, given):
-                log.note_value(name, given[name])
+            for _, log in self._parsed:
+                log.note_namespace(given)
 
         return replacement
 

@@ -4,7 +4,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, SupportsIndex, overload
@@ -98,8 +98,19 @@ class NamespaceLog:
 
     def note_value(self, name: str, value: Any) -> None:
         """Note the value that a name has, where it is read or assigned."""
-        if name in self.parsed and name not in self.read and value is not self.parsed[name]:
+        if name not in self.parsed or name in self.read:
+            return
+        if value is self.parsed[name]:
+            self.overwritten.pop(name, None)  # what another Namespace holds is not all that the program reads
+        else:
             self.overwritten[name] = repr(value)
+
+    def note_namespace(self, held: Mapping[str, Any]) -> None:
+        """Note what a Namespace of the program's own holds, where it has the names of all options, as its place has."""
+        if held.keys() >= self.parsed.keys():
+            for name in self.parsed:
+                if held[name] is not self.parsed[name]:
+                    self.note_value(name, held[name])
 
 
 def note_reads(namespace: argparse.Namespace) -> NamespaceLog:
