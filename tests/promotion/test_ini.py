@@ -42,6 +42,19 @@ def test_the_values_that_stand_on_one_line_are_found():
     assert read_ini(TEXT)["net.layer"] == {"dropout": 0.5, "nothing": "", "seed": 7}
 
 
+ODD = {
+    "an indented file": (" [train]\n  lr = 1\n\n  decay = 2\n", {("train", "lr"): (1, 2), ("train", "decay"): (2, 4)}),
+    "a value that goes on behind an empty line": ("[train]\nlr = 1\n\n  2\ndecay = 2\n", {("train", "decay"): (2, 5)}),
+    "a value that goes on behind a comment": ("[train]\nlr = 1\n# or\n  2\ndecay = 2\n", {("train", "decay"): (2, 5)}),
+    "an entry in a value": ("[train]\nnote = as\n  lr = 5\nlr = 1\n", {("train", "lr"): (1, 4)}),
+}
+
+
+@pytest.mark.parametrize(("text", "values"), ODD.values(), ids=ODD)
+def test_a_value_counts_where_configparser_reads_the_whole_of_it_on_its_line(text, values):
+    assert find_ini_values(text) == values
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "old", "new"),
     [

@@ -13,7 +13,7 @@ from tune.space.parse_dimension import parse_scalar
 from tune.space.yaml_document import Keys
 
 SECTION = re.compile(r"\[(.+)\]\s*([#;].*)?")
-ENTRY = re.compile(r"([^\s=:#;\[][^=:]*?)\s*[=:]\s*")
+ENTRY = re.compile(r"\s*([^\s=:#;\[][^=:]*?)\s*[=:]\s*")
 COMMENT = re.compile(r"\s+[#;].*")
 """Behind a number or a truth it can be nothing else; in a text it may be a part of it."""
 INTERPOLATED = ("%(", "${")
@@ -21,18 +21,13 @@ INTERPOLATED = ("%(", "${")
 
 def find_ini_values(text: str) -> dict[Keys, tuple[Value, int]]:
     """Return the values by section and key, with their lines from 1; none where the text is no INI file."""
-    if read_ini(text) is None:
-        return {}
     return {keys: (_parse_value(written), number) for number, keys, _, written in _find_entries(text)}
 
 
 def read_ini(text: str) -> dict[str, Any] | None:
     """Return what the text holds, by section; None where it is no INI file."""
-    parser = configparser.RawConfigParser()
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # the keys as they are written
-    try:
-        parser.read_string(text)
-    except configparser.Error:
+    parser = _parse_text(text)
+    if parser is None:
         return None
     sections = {name: dict(parser.items(name)) for name in parser.sections()}
     held = {**({parser.default_section: dict(parser.defaults())} if parser.defaults() else {}), **sections}
@@ -53,18 +48,31 @@ def replace_ini_value(text: str, keys: Keys, value: Value) -> str | None:
     return None
 
 
+def _parse_text(text: str) -> configparser.RawConfigParser | None:
+    parser = configparser.RawConfigParser()
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # the keys as they are written
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return None
+    return parser
+
+
 def _find_entries(text: str) -> Iterator[tuple[int, Keys, int, str]]:
     """Yield (line, keys, column of the value, its text) of each entry on one line."""
-    section, lines = None, text.split("\n")
-    for number, line in enumerate(lines, 1):
-        if (header := SECTION.fullmatch(line.rstrip())) is not None:
+    section, parser = "", _parse_text(text)
+    if parser is None:
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if (header := SECTION.fullmatch(line.strip())) is not None:
             section = header[1]
             continue
         entry = ENTRY.match(line)
-        goes_on = number < len(lines) and lines[number][:1] in (" ", "\t") and lines[number].strip() != ""
-        if section is None or entry is None or goes_on:
+        if section not in parser or entry is None:
             continue
         written = line[entry.end() :].rstrip()
+        if parser[section].get(entry[1]) != written:  # it goes on below, or stands in a value that does
+            continue
         bare = COMMENT.sub("", written)
         written = bare if not isinstance(_parse_value(bare), str) else written
         if written and not any(sign in written for sign in INTERPOLATED):
