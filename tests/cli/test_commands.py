@@ -127,6 +127,8 @@ WRONG = [
     ("delete s1 --force", "no such option: '--force'\n  Did you mean '--yes'?"),
     ("results s1 --force", "no such option: '--force'\n  Did you mean '--storage'?"),
     ("--space s.yaml --n-trials 3", "no such option: '--n-trials'\n  Did you mean '--trials'?"),
+    ("--space s.yaml --num_samples=3", "no such option: '--num_samples'\n  Did you mean '--trials'?"),
+    ("lit/digits.py LR --log_dir out", "no such option: '--log_dir'\n  Did you mean '--storage'?"),
     ("--space s.yaml --epochs 3", "no such option: '--epochs'\n  Did you mean '--trainer.max_epochs'?"),
     ("lit/digits.py LR --timeout 3", "no such option: '--timeout'\n  Did you mean '--time-budget'?"),
     ("lit/digits.py LR --max-epochs 3", "no such option: '--max-epochs'\n  Did you mean '--trainer.max_epochs'?"),

@@ -69,19 +69,19 @@ OTHER_SPELLINGS = {
     **dict.fromkeys(("--n-trials", "--num-trials", "--num-samples", "--n-samples"), "--trials"),
     **dict.fromkeys(("--timeout", "--time-limit"), "--time-budget"),
     **dict.fromkeys(("--n-jobs", "--jobs", "--parallel"), "--concurrency"),
-    **dict.fromkeys(("--epochs", "--max-epochs", "--max_epochs"), "--trainer.max_epochs"),
+    **dict.fromkeys(("--epochs", "--max-epochs"), "--trainer.max_epochs"),
     **dict.fromkeys(("--logdir", "--log-dir", "--output-dir"), "--storage"),
     "--gpus": "--gpu",
     "--dry-run": "--fast-dev-run",
     "--pruner": "--scheduler",
     "--algorithm": "--sampler",
 }
-"""What other tools call our options."""
+"""What other tools call our options, with hyphens or underscores."""
 
 
 def find_other_spelling(option: str, known: Iterable[str]) -> str | None:
     """Return which of our options another tool's is; None where it is none, or this command has it not."""
-    meant = OTHER_SPELLINGS.get(option)
+    meant = OTHER_SPELLINGS.get(option.replace("_", "-"))
     return meant if meant is not None and {meant, f"{meant.partition('.')[0]}.ARGUMENT"} & set(known) else None
 
 
