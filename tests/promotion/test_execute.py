@@ -345,7 +345,7 @@ def test_a_field_that_a_call_gives_another_value_is_noticed(project, text):
     executor = executor_of(project, {"p.py": f"{text}\n"}, "C.lr")
 
     with executor.import_program({"C.lr": 0.125}) as (_, in_force):
-        assert in_force.displaced == {"C.lr": 0.25}
+        assert in_force.filled == {"C.lr": ["0.25"]}
 
 
 KEPT = {
@@ -368,7 +368,7 @@ def test_a_field_that_holds_the_value_as_its_object_is_made_is_in_force(project,
     executor = executor_of(project, {"p.py": f"{text}\n"}, "C.lr")
 
     with executor.import_program({"C.lr": 0.125}) as (module, in_force):
-        assert (module.SEEN, in_force.displaced) == (0.125, {})
+        assert (module.SEEN, in_force.filled) == (0.125, {})
 
 
 PLAIN = "class C:\n    lr = 0.5\n"

@@ -106,7 +106,21 @@ class Twice(Config):
 
 c = Twice()
 """
+REPLACED = """
+from dataclasses import dataclass, replace
+
+@dataclass
+class Config:
+    lr: float = 0.1
+
+def change(held, **given):
+    return replace(held, **given)
+
+c = Config()
+"""
 MADE = {
+    "replaced by something else": (f"{REPLACED}c = change(c, lr=0.2)\n", "0.2"),
+    "replaced by what is made of the value": (f"{REPLACED}c = change(c, lr=c.lr * 2)\n", None),
     "filled by something else": ("c = Config()\nvars(c).update(lr=0.2)\n", "0.2"),
     "made of the value, by another name": ("Other = Config\nc = Config()\nsetattr(c, 'lr', Other.lr * 2)\n", None),
     "made of the value, by the dictionary of the class": (BY_DICT, None),
@@ -118,7 +132,8 @@ MADE = {
 def test_an_attribute_in_whose_place_another_value_is_read_is_refused_where_it_is_the_same_for_all(
     worker, programs, filled, read
 ):
-    text = programs("scripted").read_text().replace("class Scripted", f"{SETTINGS}{filled}\n\nclass Scripted", 1)
+    held = "" if "class Config:" in filled else SETTINGS
+    text = programs("scripted").read_text().replace("class Scripted", f"{held}{filled}\n\nclass Scripted", 1)
     start = worker("scripted", text.replace("lr=LR", "lr=c.lr"), promoted=["Config.lr"], max_epochs=1)
     start.job = replace(start.job, others={"Config.lr": (0.05, 0.1, 0.5)})
 

@@ -37,6 +37,8 @@ class PromotedValues(Mapping[str, Value]):
         """Attributes of classes that an object of the program was read of, and held the value."""
         self.read_instead: dict[str, list[str]] = {}
         """What objects that were read held in the place of such a value, as ``repr`` has it: the first MOST_KEPT."""
+        self.filled: dict[str, list[str]] = {}
+        """What fields of new objects held in the place of such a value, likewise: something passed it."""
         self.starred: set[str] = set()
         """The parameters that a star may pass: a float that is equal, and another object, is no proof."""
 
@@ -62,7 +64,7 @@ class PromotedValues(Mapping[str, Value]):
                 if declaring is not None and declaring.__qualname__ == qualname and keys[name] in self._values:
                     held = object.__getattribute__(instance, name)  # no reading of the program
                     if not is_expected_value(held, self.find_expected(keys[name])):
-                        self.displaced.setdefault(keys[name], held)
+                        _keep_value(self.filled.setdefault(keys[name], []), held)
             if own is not None:
                 return own(instance, *args, **given)
             here = next((n for n, each in enumerate(above) if each.__qualname__ == qualname), len(above))
@@ -100,10 +102,8 @@ class PromotedValues(Mapping[str, Value]):
             return
         if is_expected_value(held, self.find_expected(key)):
             self.read.add(key)
-            return
-        instead = self.read_instead.setdefault(key, [])
-        if len(instead) < MOST_KEPT and (said := _describe_value(held)) not in instead:
-            instead.append(said)
+        else:
+            _keep_value(self.read_instead.setdefault(key, []), held)
 
     def __getitem__(self, key: str) -> Value:
         value = copy.deepcopy(self._values[key])
@@ -145,6 +145,11 @@ def _find_object(name: str, scopes: Sequence[Mapping[str, Any]]) -> Any:
     if scope is None:
         raise NameError(f"name {root!r} is not defined", name=root)
     return functools.reduce(getattr, attributes, scope[root])
+
+
+def _keep_value(kept: list[str], held: Any) -> None:
+    if len(kept) < MOST_KEPT and (said := _describe_value(held)) not in kept:
+        kept.append(said)
 
 
 def _describe_value(held: Any) -> str:

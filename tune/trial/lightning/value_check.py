@@ -84,15 +84,17 @@ class PromotedValueCheck:
 
     @property
     def read_instead(self) -> dict[str, tuple[str, ...]]:
-        """By attribute what the program read in its place, where no object that was read held it, and no class was.
+        """By attribute what the program has in its place: what fields of new objects held, or what was read.
 
-        That may have been made of the value: with another value of the trial's it is another one then.
+        The latter where no object that was read held the value, and no class was read. Either may have been made of the
+        value: with another value of the trial's it is another one then.
         """
-        return {
+        read = {
             key: tuple(instead)
             for key, instead in self._in_force.read_instead.items()
             if key not in self._in_force.read and not _is_read_of_class(self._constants[key], self._program)
         }
+        return read | {key: tuple(instead) for key, instead in self._in_force.filled.items()}
 
     def verify_parameters(self) -> None:
         """Check that no parameter was given another value so far."""
