@@ -15,12 +15,14 @@ import pytest
 import torch
 
 from tests.trial.test_own_process import parent_of, program, run, server_of
+from tune.errors import StartError
 from tune.internals import lightning_internals
 from tune.trial.lightning.packages import PACKAGES
 from tune.trial.process import template
 from tune.trial.process.client import ForkedProcess, may_fork, prepare_template, process_server
 from tune.trial.process.linux import children_of
 from tune.trial.process.packets import encode_line
+from tune.trial.process.server import MOST_RETRIES
 
 
 @pytest.mark.parametrize("build", ["cuda", "hip"])
@@ -131,3 +133,18 @@ def test_a_template_that_is_asked_for_as_another_one_dies_is_made(begun, which):
 
     told, record, _ = run(begun)
     assert (told.death, record.stage) == (None, "complete")
+
+
+def test_a_template_that_is_killed_again_and_again_is_not_told_as_one_that_cannot_import():
+    before = set(children_of(os.getpid()))
+    with tempfile.TemporaryDirectory(prefix="own-") as folder, process_server(Path(folder)) as path:
+        (server,) = set(children_of(os.getpid())) - before
+        killed, until = set(), time.monotonic() + 60
+        while len(killed) <= MOST_RETRIES and time.monotonic() < until:
+            for template in set(children_of(server)) - killed:
+                killed.add(template)
+                os.kill(template, signal.SIGKILL)
+            time.sleep(0.05)
+
+        with pytest.raises(StartError, match=r"imports torch and Lightning was ended: killed by SIGKILL"):
+            ForkedProcess(path)

@@ -51,7 +51,7 @@ IDLE_S = 10.0
 """A server without driver and clients ends after so long."""
 MOST_RETRIES = 2
 """How often a template that ended is made again."""
-UNIMPORTABLE = "torch and Lightning cannot be imported"
+UNIMPORTABLE, ENDED = "torch and Lightning cannot be imported", "the process that imports torch and Lightning was ended"
 STRAY_S = 0.01
 """Between two looks at processes that outlived their trials."""
 
@@ -328,7 +328,7 @@ class Server:
             if self._failure is None and self._n_lost <= MOST_RETRIES:
                 self._make_first_template()
             elif self._failure is None:
-                self._failure = f"{UNIMPORTABLE}: {describe_end(status)}"
+                self._failure = f"{ENDED if status == -signal.SIGKILL else UNIMPORTABLE}: {describe_end(status)}"
         if template is self._current:
             self._current = self._base
             if template.spec is not None and self._n_lost <= MOST_RETRIES:
