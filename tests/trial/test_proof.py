@@ -91,6 +91,28 @@ def test_parameter_when_a_star_may_pass_it_then_the_preflight_tells_whether_it_d
         assert "Net.scale is not in force: the search set 2.0, and a call passes" in baseline.failure.message
 
 
+EQUAL_STARS = {
+    "passes what the default is": ("Net(2, **dict(width=8))", "a call passes 8"),
+    "passes it by position": ("Net(*[2, 8])", "a call passes 8"),
+    "passes others": ("Net(*[2], **dict(bias=False))", None),
+}
+
+
+@pytest.mark.parametrize(("call", "told"), EQUAL_STARS.values(), ids=EQUAL_STARS)
+def test_a_star_that_passes_what_the_default_is_is_refused_in_the_preflight(worker, programs, call, told):
+    """The baseline cannot tell: 8 is 8. Another value can."""
+    start = worker(
+        "scripted", program(programs, "Net(2)").replace("Net(2)", call), promoted=["Net.width"], max_epochs=1
+    )
+    start.job = replace(start.job, others={"Net.width": (4, 8, 16)})
+
+    trial = start.run(preflight=True, **{"Net.width": 8})
+
+    assert trial.preflights == (told is None)
+    if told is not None:
+        assert told in trial.failure.message
+
+
 SETTINGS = "class Config:\n    lr = 0.1\n\n\n"
 BY_DICT = """
 c = Config()

@@ -170,6 +170,7 @@ class Preflight:
         if self._task.hardcoded and self._job.options:
             self._check_options(seen.done.reads)
         self._check_attributes(seen.done.read_instead)
+        self._check_starred_parameters()
         self._check_mutants()
         return counted
 
@@ -268,6 +269,32 @@ class Preflight:
                     f"{key} is not in force: the search set {ours!r}, and the program reads {held[0]}",
                     "Something fills the object, or assigns the attribute again. Search what it comes from.",
                 )
+
+    def _check_starred_parameters(self) -> None:
+        """Raise what other values show: a star may pass a parameter what its default is, and the same in each trial.
+
+        Of a float the baseline's own run has shown it: equal numbers are different objects.
+        """
+        tried = {
+            key: next((value for value in self._job.others.get(key, ()) if value != ours), ours)
+            for key, constant in self._job.constants.items()
+            if constant.starred and not isinstance(ours := self._task.values.get(key), float)
+        }
+        if not tried:
+            return
+        values = {**self._task.values, **tried}
+        try:
+            self._run_program(values, self._select_options(values))
+        except NoRoomError:
+            raise
+        except (ChildFailure, ProgramError) as error:
+            failure = create_failure(error, self._job)
+            if failure.is_a(ProgramError.__name__) and any(
+                f"{key} is not in force" in failure.message for key in tried
+            ):
+                raise
+        except (Exception, SystemExit):  # of the values: they have reached something
+            return
 
     def _find_read_instead(self, key: str, value: Value) -> tuple[str, ...] | None:
         """Return what is read in the place of a constant that has another value; None where nothing tells."""
