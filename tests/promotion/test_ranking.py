@@ -126,6 +126,15 @@ def test_what_no_search_would_vary_is_not_promising(program_of, text):
     assert promising(program_of(HEAD + text)) == []
 
 
+def test_a_class_that_another_module_reads_by_an_alias_is_used(program_of):
+    files = {
+        "flow/__init__.py": "from .settings import Defaults as D\n",
+        "flow/settings.py": "class Defaults:\n    lr = 0.02\n",
+    }
+
+    assert "Defaults.lr" in promising(program_of(f"{HEAD}import flow\ntorch.optim.SGD([], lr=flow.D.lr)\n", files))
+
+
 def test_what_is_never_read_is_not_promising(program_of):
     program = program_of(HEAD + "LR = 0.1\nBATCH_SIZE = 3\nprint(LR)\n")
     dead = next(each for each in find_all(program).constants if each.name == "BATCH_SIZE")

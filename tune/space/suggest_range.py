@@ -29,10 +29,10 @@ WIDTHS = frozenset({"dim", "dims", "hidden", "width", "channels", "units", "feat
     *("embed", "embd", "emb", "embedding", "latent", "planes", "size", "ff", "feedforward")
 }
 """Words of sizes, of which halves and doubles fit where others do not: attention divides them by its heads."""
-NO_SHARES = frozenset({"clip", "clipping", "temperature", "margin", "noise", "std", "sigma", "scale", "gain"}) | {
-    *("coef", "coeff", "coefficient")
-}
+NO_SHARES = frozenset({"clip", "clipping", "temperature", "margin", "noise", "std", "sigma", "scale", "gain"})
 """Words of numbers that may be above 1."""
+TERM_WEIGHTS = frozenset({"coef", "coeff", "coefficient", "lambda", "lam", "weight", "weighting"})
+"""Words of what a term of a loss is multiplied by: orders of magnitude tell."""
 AT_MOST_1 = "half to twice, at most 1"
 FROM_ONE = "up to four times"
 EPOCHS = frozenset({"epochs", "epoch", "patience"})
@@ -161,6 +161,7 @@ def _check_suggestion(suggestion: Suggestion, value: float) -> Suggestion:
 def _suggest_rate(words: tuple[str, ...], value: float) -> Suggestion | None:
     """Learning rates and weight decays, by orders of magnitude."""
     decays = "wd" in words or "l2" in words or {"weight", "decay"} <= {*words}
+    decays |= "decay" in words and not {*OPTIMIZERS}.isdisjoint(words) and MOMENTA.isdisjoint(words)
     learns = ("lr" in words or {"learning", "rate"} <= {*words} or {"learn", "rate"} <= {*words}) and not NO_RATE & {
         *words
     }
@@ -267,7 +268,7 @@ def _suggest_float(words: tuple[str, ...], value: float) -> Suggestion:
         )
     if TINY < value <= 1 and NO_SHARES & {*words}:
         return _half_to_twice(value)
-    if TINY < value <= 1:
+    if TINY < value <= 1 and not TERM_WEIGHTS & {*words}:
         held = FloatRange(low=_scale_decimal(value, 0.5), high=min(1.0, _scale_decimal(value, 2)))
         return Suggestion(held, AT_MOST_1)
     return Suggestion(_decades_around(value), "a tenth to ten times")

@@ -56,13 +56,23 @@ def find_unused_definitions(
 def _find_mentions(names: set[str], project: Project) -> dict[str, list[Place]]:
     """Return where each name is read, under another name too; imports alone are no reads."""
     found: dict[str, list[Place]] = {}
+    aliases = {  # another module may read the alias: ``flow.D`` of ``from .settings import Defaults as D``
+        (name, each.asname)
+        for survey in project.surveys.values()
+        for node in survey.imports
+        for each in node.names
+        if each.asname and (name := each.name.rpartition(".")[2]) in names
+    }
     for survey in project.surveys.values():
         reads = [(name, survey.name_reads[name]) for name in names & survey.name_reads.keys()]
         reads += [(name, survey.attribute_reads[name]) for name in names & survey.attribute_reads.keys()]
         if "getattr" in survey.name_reads:
             reads += [(name, survey.strings[name]) for name in names & survey.strings.keys()]
-        aliases = ((each.name.rpartition(".")[2], each.asname) for node in survey.imports for each in node.names)
-        reads += [(name, survey.name_reads.get(alias, [])) for name, alias in aliases if alias and name in names]
+        reads += [
+            (name, reads_of.get(alias, []))
+            for name, alias in aliases
+            for reads_of in (survey.name_reads, survey.attribute_reads)
+        ]
         for name, lines in reads:
             found.setdefault(name, []).extend((survey, line) for line in lines)
     return found
