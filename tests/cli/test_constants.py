@@ -362,7 +362,7 @@ def test_constants_of_a_program_whose_command_line_names_a_config_file_then_says
 
     assert main(["constants", "train.py"]) == 0
 
-    command = "promotune constants train.py --args '--config FILE'"
+    command = "promotune constants train.py --args '--config configs/net.yaml'"
     told = f"--config may name a file that holds values: `{command}` lists them too\n"
     assert (told in capfd.readouterr().out) is is_told
 

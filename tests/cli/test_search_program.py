@@ -17,6 +17,7 @@ from tune.cli.command_parsers import build_parser
 from tune.cli.parser import split_command
 from tune.errors import OptionError
 from tune.paths import ExperimentPaths
+from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.program import find_program
 from tune.space.dimensions import Choice, FloatRange
@@ -206,6 +207,58 @@ def test_what_a_script_needs_on_its_command_line_is_asked_for(folder, capfd):
         "  --args 'FOLDER --data DATA'  what train.py needs on its command line (train.py:4); --args '' if nothing\n"
         "  Write: promotune train.py --lr --args 'FOLDER --data DATA'\n"
     )
+
+
+NAMED = """
+import argparse
+
+import pytorch_lightning as pl
+import yaml
+
+
+class Net(pl.LightningModule):
+    def validation_step(self, batch, index):
+        self.log("val_loss", 1.0)
+
+
+def parse():
+    parser = argparse.ArgumentParser()
+    arg = parser.add_argument
+    arg("-c", "--config_path", required=True)
+    arg("--epochs", type=int, default=3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    args = parse()
+    held = yaml.safe_load(open(args.config_path))
+    pl.Trainer(max_epochs=args.epochs).fit(Net(**held["optimizer"]))
+"""
+
+
+def test_the_config_file_that_an_option_has_to_name_is_asked_for_and_no_range_of_what_it_holds(folder, capfd):
+    write_program(folder, "named", NAMED)
+    (folder / "configs").mkdir()
+    (folder / "configs" / "a.yaml").write_text("optimizer: {lr: 0.02}\n")
+    (folder / ".hooks.yaml").write_text("a: 1\n")
+
+    assert main(["named.py", "optimizer.lr="]) == 2
+    assert capfd.readouterr().err == (
+        "named.py: the search has to be told 1 thing more\n"
+        "  --args '--config_path configs/a.yaml'  what named.py needs on its command line (named.py:16); "
+        "--args '' if nothing\n"
+        "  Write: promotune named.py optimizer.lr= --args '--config_path configs/a.yaml'\n"
+    )
+    assert main(["constants", "named.py"]) == 0
+    assert (
+        "`promotune constants named.py --args '--config_path configs/a.yaml'` lists them too" in capfd.readouterr().out
+    )
+
+
+def test_an_option_that_a_name_of_add_argument_declares_is_one(folder):
+    write_program(folder, "named", NAMED)
+
+    assert [each.name for each in find_options(find_program(folder / "named.py"))] == ["--config_path", "--epochs"]
 
 
 def test_the_range_of_an_option_without_a_default_is_asked_for(folder, capfd):

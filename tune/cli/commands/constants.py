@@ -21,7 +21,7 @@ from tune.promotion.find_constants import find_all, shortest_names
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import option_in_force
-from tune.promotion.options.required_words import describe_hidden_options
+from tune.promotion.options.required_words import OF_A_FILE, describe_hidden_options, find_config_file
 from tune.promotion.program import Program, find_program
 from tune.promotion.ranking.rank import Rank
 from tune.promotion.ranking.rank_constants import ConstantRanking, is_never_read
@@ -32,9 +32,6 @@ N_PLACES = 2
 
 N_NAMES = 2
 """Constants of a first search that is proposed."""
-
-OF_A_FILE = re.compile(r"(^|_)(config|cfg|conf|settings?|hparams|params|ya?ml|json|toml)(_file|_path)?$", re.IGNORECASE)
-"""Names of options that name a config file."""
 
 LONGEST_VALUE = 36
 """Characters of a value that a row shows."""
@@ -216,7 +213,9 @@ def _tell_unnamed_file(listing: Listing, written: str) -> Iterator[str]:
     for option in listing.options:
         is_unset = option.value is None or isinstance(option.value, Unknown)
         if option.parser is OptionParser.ARGPARSE and is_unset and OF_A_FILE.search(option.dest):
-            command = f"{this_command()} constants {written} {join_words(['--args', f'{option.name} FILE'])}"
+            file = find_config_file(listing.program) or "FILE"
+            words = join_words(["--args", f"{option.name} {join_words([file])}"])
+            command = f"{this_command()} constants {written} {words}"
             yield f"{option.name} may name a file that holds values: `{command}` lists them too"
 
 

@@ -46,7 +46,9 @@ def run(given: argparse.Namespace) -> int:
     screen = Screen(quiet=given.quiet)
     lines = list(build_lines(request))
     words = list(_missing_words(given, request))
-    missing = [*words, *_missing_length(request), *_missing_ranges(request, lines)]
+    # What a config file may hold is not missing where the command line is yet to name one
+    told = [line for line in lines if not (words and line.key.endswith("=") and line.dimension is None)]
+    missing = [*words, *_missing_length(request), *_missing_ranges(request, told)]
     metric = None if words and _is_run_needed(given, request) else find_metric_of(given, request, screen)
     if metric is not None and metric.rivals:
         what = f"which of these to judge by: {', '.join(metric.rivals)} ({metric.origin})"

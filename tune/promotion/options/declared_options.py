@@ -18,7 +18,7 @@ from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.options.absl_flags import ABSL_FLAGS, find_absl_flags
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_reads import is_dest_read, is_parameter_read, may_be_executed
-from tune.promotion.options.parser_defaults import ChangedDefaults, changed_defaults
+from tune.promotion.options.parser_defaults import ChangedDefaults, changed_defaults, is_add_argument
 from tune.promotion.options.replaced_optimizer import mark_replaced
 from tune.promotion.options.typer_options import find_typer_options
 from tune.promotion.program import Program, suggest_listing
@@ -144,7 +144,9 @@ def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Optio
     yield from find_typer_options(survey, project)
     for called in survey.calls:
         match called.node.func:
-            case ast.Attribute(attr="add_argument") | ast.Attribute(attr="add") if may_be_executed(called, project):
+            case ast.Attribute(attr="add") if may_be_executed(called, project):
+                yield from _find_argparse_options(called, survey, project)
+            case function if is_add_argument(function, survey) and may_be_executed(called, project):
                 yield from _find_argparse_options(called, survey, project)
             case _ if (dotted_path(called.node.func) or "") in ("click.option", "option"):
                 yield from _find_click_options(called, survey, project)

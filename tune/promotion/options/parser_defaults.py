@@ -59,3 +59,9 @@ def _is_always_executed(called: CallSite, survey: ModuleScan) -> bool:
     """Tell whether no condition and no loop encloses a call; the guard of ``__main__`` is no condition."""
     guards = {id(node) for node in survey.source.tree.body if isinstance(node, ast.If) and is_main_guard(node.test)}
     return not called.scope.in_loop and all(statement in guards for statement, _ in called.scope.branch)
+
+
+def is_add_argument(function: ast.expr, survey: ModuleScan) -> bool:
+    """Tell ``parser.add_argument``, and a name that holds it: ``arg = parser.add_argument``."""
+    held = survey.held.get(function.id, ()) if isinstance(function, ast.Name) else (function,)
+    return any(isinstance(each, ast.Attribute) and each.attr == "add_argument" for each in held)

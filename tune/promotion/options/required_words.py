@@ -10,16 +10,29 @@ from pathlib import Path
 
 from tune.errors import relative_if_shorter
 from tune.invocation import join_words, this_command
-from tune.promotion.configs.config_file import read_mapping
+from tune.promotion.configs.config_file import SUFFIXES, read_mapping
+from tune.promotion.configs.read_files import OF_TOOLS
 from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol, project_of
 from tune.promotion.find.usages import is_open_cli, takes_any_class_by_cli
 from tune.promotion.options.declared_options import is_lightning_cli
 from tune.promotion.options.option_reads import may_be_executed
+from tune.promotion.options.parser_defaults import is_add_argument
 from tune.promotion.program import Program
 
 CONFIG_NAMES = ("config.y*ml", "*.y*ml", "config/*.y*ml", "configs/*.y*ml")
 """Where a config file of LightningCLI's may lie, below the working directory or beside the program."""
+CONFIG_FOLDERS = ("config.*", "configs/*", "config/*", "conf/*", "*.y*ml")
+"""Where that of another program may lie, likewise."""
+OF_OTHERS = OF_TOOLS | {
+    "environment.yml",
+    "environment.yaml",
+    "mkdocs.yml",
+    "docker-compose.yml",
+    "docker-compose.yaml",
+}
+OF_A_FILE = re.compile(r"(^|_)(config|cfg|conf|settings?|hparams|params|ya?ml|json|toml)(_file|_path)?$", re.IGNORECASE)
+"""Names of options that name a config file."""
 CONFIG_KEYS = frozenset({"model", "trainer", "fit"})
 """Keys by which one is told from other files."""
 
@@ -94,20 +107,21 @@ def _find_required(survey: ModuleScan, project: Project) -> Iterator[RequiredWor
             if command.name not in told:
                 told.add(command.name)
                 yield RequiredWord(command.name, survey.place_of_line(command.line), command.name)
-        yield from _find_declared(node, survey)
+        yield from _find_declared(node, survey, project.program)
 
 
-def _find_declared(node: ast.Call, survey: ModuleScan) -> Iterator[RequiredWord]:
+def _find_declared(node: ast.Call, survey: ModuleScan, program: Program) -> Iterator[RequiredWord]:
     """Yield the word that a declaration of argparse's or click's requires."""
     names = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
     keywords = {each.arg: each.value for each in node.keywords}
     callee = node.func.attr if isinstance(node.func, ast.Attribute) else (dotted_path(node.func) or "")
+    callee = "add_argument" if is_add_argument(node.func, survey) else callee
     if not names or callee not in ("add_argument", "option", "argument") or "default" in keywords:
         return
     is_positional = not names[0].startswith("-") and callee != "option"
     if _is_true(keywords.get("required")) or (is_positional and _must_be_there(keywords)):
         name = max(names, key=len)
-        yield RequiredWord(name, survey.place_of_line(node.lineno), _example(name))
+        yield RequiredWord(name, survey.place_of_line(node.lineno), _example(name, program))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +163,22 @@ def _takes_a_command(called: CallSite, survey: ModuleScan, project: Project) -> 
     return not any(map(_is_false, inner))
 
 
-def _example(name: str) -> str:
+def _example(name: str, program: Program) -> str:
     metavar = name.lstrip("-").replace("-", "_").upper()
-    return f"{name} {metavar}" if name.startswith("-") else metavar
+    file = find_config_file(program) if OF_A_FILE.search(name.lstrip("-").replace("-", "_")) else None
+    said = metavar if file is None else join_words([file])
+    return f"{name} {said}" if name.startswith("-") else said
+
+
+def find_config_file(program: Program) -> str | None:
+    """Return the first config file below the working directory, or beside the program; None where there is none."""
+    folders = dict.fromkeys((Path.cwd(), program.path.parent))
+    paths = (path for pattern in CONFIG_FOLDERS for folder in folders for path in sorted(folder.glob(pattern)))
+    for path in paths:
+        is_other = path.name in OF_OTHERS or path.name.startswith(".") or path.suffix not in SUFFIXES
+        if not is_other and read_mapping(path):
+            return os.path.relpath(path)
+    return None
 
 
 def _must_be_there(keywords: dict[str | None, ast.expr]) -> bool:
