@@ -176,7 +176,7 @@ def test_a_snapshot_whose_program_lies_outside_is_refused(experiment, capfd, pro
         2,
         (
             f"{experiment.source}: no snapshot of a program: its program lies outside of it, got {program!r}\n"
-            "  Give the name or the folder of an experiment.\n"
+            "  Take what is missing from a backup, or search again.\n"
         ),
     )
 

@@ -77,9 +77,10 @@ def open_snapshot(folder: Path) -> Snapshot:
         search_path = None if recorded is None else SearchPath(before, behind)
         return Snapshot(folder, Program(root / manifest["program"], root, search_path))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ExperimentError(
-            str(folder), f"no snapshot of a program: {error}", "Give the name or the folder of an experiment."
-        ) from error
+        hint = "Take what is missing from a backup, or search again."
+        if not folder.is_dir():
+            hint = "Give the name or the folder of an experiment."
+        raise ExperimentError(str(folder), f"no snapshot of a program: {error}", hint) from error
 
 
 def check_root(snapshot: Snapshot) -> None:
