@@ -4,6 +4,7 @@ import contextlib
 import errno
 import itertools
 import json
+import os
 import re
 import secrets
 import shlex
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tune.atomic_files import named_errors
-from tune.errors import ExperimentError
+from tune.errors import ExperimentError, ProgramError, did_you_mean
 from tune.storage_url import default_storage, url_of
 
 ILLEGAL = re.compile(r"[^\w.=,-]")
@@ -351,3 +352,16 @@ def check_name(name: str) -> str:
     raise ExperimentError(
         "--name", f"a name is letters, digits, '.', '_', '-', '=' and ',', got {name!r}", "Give it another name."
     )
+
+
+def find_program_file(path: Path) -> Path:
+    """Return the file of a program, absolute; raise ProgramError when there is no such file."""
+    given, path = path, Path(os.path.expanduser(path)).absolute()  # noqa: PTH111  Path.expanduser raises on `~nobody`
+    if not path.is_file():
+        there = [each.stem for each in path.parent.glob("*.py")] if path.suffix == ".py" else []
+        near = did_you_mean(path.stem, there)
+        hint = f"Did you mean {str(given.with_name(f'{near}.py'))!r}?" if near else "Give the path of a Python file."
+        raise ProgramError(None, f"no program at {path}", hint)
+    if path.suffix != ".py":
+        raise ProgramError(None, f"a program is a .py file, got {path}", "Give the path of a Python file.")
+    return path.resolve()

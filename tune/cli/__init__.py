@@ -15,6 +15,7 @@ from tune.cli.parser import import_command, split_command
 from tune.cli.terminal.streams import ensure_streams, print_error
 from tune.errors import EXIT_INTERRUPTED, EXIT_USER, PromotuneError
 from tune.gc_control import collector_paused_for_long
+from tune.paths import find_program_file
 from tune.storage_url import check_utf8
 from tune.version import __version__
 
@@ -61,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_utf8(word, None)
         with contextlib.suppress(FileNotFoundError):
             check_utf8(str(Path.cwd()), "the working directory")
+        if isinstance(program := getattr(given, "program", None), str):
+            find_program_file(Path(program))  # before anything is imported that only a program needs
         return _check_output(import_command(name).run(given))
     except PromotuneError as error:
         print_error(f"{error}\n")

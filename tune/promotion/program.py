@@ -2,7 +2,6 @@
 
 import ast
 import io
-import os
 import shlex
 import tokenize
 from collections.abc import Iterator, Sequence
@@ -10,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tune.errors import ProgramError, did_you_mean, relative_if_shorter
+from tune.errors import ProgramError, relative_if_shorter
 from tune.gc_control import collector_paused
 from tune.invocation import join_words, this_command
-from tune.paths import display_path
+from tune.paths import display_path, find_program_file
 from tune.promotion.configs.named_modules import find_named_modules
 from tune.promotion.project_folders import (
     AddedFolder,
@@ -176,15 +175,7 @@ def decode_source(raw: bytes) -> str:
 
 def find_program(path: Path) -> Program:
     """Return the program of a file; raise ProgramError when there is no such file."""
-    given, path = path, Path(os.path.expanduser(path)).absolute()  # noqa: PTH111  Path.expanduser raises on `~nobody`
-    if not path.is_file():
-        there = [each.stem for each in path.parent.glob("*.py")] if path.suffix == ".py" else []
-        near = did_you_mean(path.stem, there)
-        hint = f"Did you mean {str(given.with_name(f'{near}.py'))!r}?" if near else "Give the path of a Python file."
-        raise ProgramError(None, f"no program at {path}", hint)
-    if path.suffix != ".py":
-        raise ProgramError(None, f"a program is a .py file, got {path}", "Give the path of a Python file.")
-    path = path.resolve()
+    path = find_program_file(path)
     return Program(path, find_root(path))
 
 
