@@ -311,9 +311,7 @@ def _is_our_record(record: TrialRecord) -> bool:
     """Tell whether the fields that become paths, commands and text are what we write; the file may be anybody's."""
     whole = all(type(each) is int for each in (record.number, record.pid, record.attempt, record.log_start))
     named = (
-        isinstance(record.worker, str)
-        and isinstance(record.version, str)
-        and isinstance(record.weights, str)
+        all(isinstance(each, str) for each in (record.worker, record.version, record.weights))
         and "/" not in record.version
         and record.version not in ("", ".", "..")
     )

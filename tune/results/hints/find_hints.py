@@ -363,9 +363,8 @@ def find_hints(
     ``noise`` is that of the hardcoded values' score, where it is known.
     """
     scored, name = [trial for trial in trials if is_scored(trial)], paths.cli_argument
-    alike = find_trained_alike(trials, paths)
     lasting = (
-        alike,
+        (alike := find_trained_alike(trials, paths)),
         find_other_samples(trials, paths),
         *find_device_faults(trials),
         find_outgrown_share(trials),
