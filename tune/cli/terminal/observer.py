@@ -64,7 +64,7 @@ class SearchLines(SearchListener):
 
     def on_trial_end(self, outcome: TrialResult) -> None:
         """Print, once, that a trial trained as another one did, though its constants are others."""
-        if self._alike is None or not self._alike.add_trial(outcome) or (found := self._alike.found) is None:
+        if self._alike is None or not self._alike.add_trial(outcome) or (found := self._alike.trained_alike) is None:
             return
         self._screen.print_prose(f"warning: {found.sentence}", style="yellow")
         self._alike = None

@@ -51,7 +51,7 @@ def sort_config_files(paths: Sequence[Path], program: Program, args: Sequence[st
             below += [name for names in operands[:-1] for name in names if name not in operands[-1]]
             over |= set(operands[-1])
 
-    def rank(path: Path) -> tuple[int, int]:
+    def rank_file(path: Path) -> tuple[int, int]:
         places = [place for place, word in enumerate(words) if word in (path.name, path.stem)]
         if path.name in below:
             return 3, -below.index(path.name)
@@ -59,7 +59,7 @@ def sort_config_files(paths: Sequence[Path], program: Program, args: Sequence[st
             return 0, 0
         return (1, -places[-1]) if places else (2, 0)
 
-    return sorted(paths, key=rank)
+    return sorted(paths, key=rank_file)
 
 
 def merges_mappings(program: Program) -> bool:
@@ -135,7 +135,7 @@ class _Entry:
 
 
 def lay_configs(
-    below: Sequence[Path], args: Sequence[str], find: Callable[[str], Path | None], program: Program
+    below: Sequence[Path], args: Sequence[str], find_file: Callable[[str], Path | None], program: Program
 ) -> LayeredConfigs:
     """Return what is in force. ``below``: files that the source names, each over those before it."""
     entries: list[_Entry] = []
@@ -148,7 +148,7 @@ def lay_configs(
             continue
         text = text if equals else next(iter(args[position + 1 : position + 2]), "")
         holder = _shorten(name.strip("-+").split("."))
-        file = find(text)
+        file = find_file(text)
         if file is not None:
             is_whole = name in CONFIG or not any(entry.path[: len(holder)] == holder for entry in entries)
             entries = entries if is_whole else _drop_below(entries, holder)

@@ -86,12 +86,12 @@ def values_of_config_files(program: Program, args: Sequence[str] = ()) -> dict[s
 def layered_configs(program: Program, args: Sequence[str]) -> LayeredConfigs:
     """Return what jsonargparse makes of the config files that the program and ``args`` name."""
 
-    def find(text: str) -> Path | None:
+    def find_file(text: str) -> Path | None:
         return _find_named_file(text, (Path.cwd(), *_folders_above(program.path, program)), program)
 
-    given = {find(word.rpartition("=")[2]) for word in args}
+    given = {find_file(word.rpartition("=")[2]) for word in args}
     below = [path for path in read_config_files(program, args) if path not in given]
-    return lay_configs(sort_config_files(below, program, ())[::-1], args, find, program)
+    return lay_configs(sort_config_files(below, program, ())[::-1], args, find_file, program)
 
 
 def parses_configs(program: Program) -> bool:

@@ -56,8 +56,8 @@ class AlikeFinder:
         return any(each.values != trial.values for each in group)
 
     @property
-    def found(self) -> TrainedAlike | None:
-        """What was found so far."""
+    def trained_alike(self) -> TrainedAlike | None:
+        """The hint about those that were told of so far; None where none are alike."""
         groups = [group for group in self._groups.values() if _differing_constants(group)]
         if not groups:
             return None
@@ -84,4 +84,4 @@ def find_trained_alike(trials: Iterable[TrialResult], paths: ExperimentPaths) ->
     finder = AlikeFinder(paths)
     for trial in sorted(trials, key=lambda each: each.number):
         finder.add_trial(trial)
-    return finder.found
+    return finder.trained_alike
