@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from tune.cli.terminal.live_view import LiveView
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.paths import ExperimentPaths
 from tune.search.progress import Progress
 

@@ -4,7 +4,7 @@ import pytest
 
 from tune.cli.terminal import report_at_end as at_end
 from tune.cli.terminal.report_at_end import READY_AFTER_S, ReportAtEnd
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths
 

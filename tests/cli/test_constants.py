@@ -268,7 +268,7 @@ def test_constants_on_a_terminal_of_80_columns_then_no_line_is_longer_and_files_
     from pathlib import Path
 
     from tune.cli.commands.constants import make_rows, read_listing, show_sections
-    from tune.cli.terminal.summary import Screen
+    from tune.cli.terminal.screen import Screen
     from tune.promotion.program import find_program
 
     class Narrow(Screen):

@@ -8,7 +8,8 @@ from tests.terminal import Terminal, python
 from tune.cli.terminal.confirmation_lines import shorten_version
 from tune.cli.terminal.console import wrap_words
 from tune.cli.terminal.observer import SearchLines
-from tune.cli.terminal.summary import Screen, one_line, show_end, show_space
+from tune.cli.terminal.screen import Screen, one_line
+from tune.cli.terminal.summary import show_end, show_space
 from tune.cluster.resources import Resources
 from tune.experiment.counted_fits import CountedFits
 from tune.promotion.program import find_program
@@ -17,7 +18,7 @@ from tune.promotion.resolve import resolve_constants
 SIZES = "metric: Loss\nmode: min\nconstants:\n  SIZES: {choice: [[8, 8], [16, 16]]}\nsampler: grid\n"
 
 PRINT = """
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 long = "choice " + ", ".join(["a word"] * 30)
 Screen().print_table(("constant", "hardcoded", "searched"), [("NAME", "plain", long), ("LR", "0.1", "x")])
 print("done")

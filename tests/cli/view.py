@@ -3,7 +3,7 @@
 import sys
 
 from tune.cli.terminal.observer import observe_search
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.cluster.resources import Resources
 from tune.experiment.proposal_note import SearchPause
 from tune.experiment.trial_result import TrialResult, find_best_epoch

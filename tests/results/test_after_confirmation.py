@@ -11,7 +11,7 @@ from tune.cli import main
 from tune.cli.commands.retrain import _describe_few_seeds
 from tune.cli.search_end import show_next
 from tune.cli.terminal.confirmation_lines import show_verdict_number
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.experiment.records import Failure
 from tune.experiment.verdicts import read_verdicts, write_verdict
 from tune.results.confirm.error_rate import error_rate_of_verdict

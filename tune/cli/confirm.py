@@ -5,7 +5,7 @@ from dataclasses import replace
 from tune.cli.terminal.confirmation_lines import show_confirmation, show_plan
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.retrained_lines import RetrainedLines
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.cluster.resources import Resources
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH
 from tune.experiment.open import open_experiment

@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 
 from tune.cli.commands.constants import Promising, choose_names, find_promising
 from tune.cli.parser import storage_of
-from tune.cli.terminal.summary import Screen, format_value
+from tune.cli.terminal.screen import Screen, format_value
 from tune.errors import PromotuneError
 from tune.invocation import join_words, this_command
 from tune.paths import display_path

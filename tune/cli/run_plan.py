@@ -11,7 +11,8 @@ from tune.cli.search_end import explain_fault, show_finished, show_stopped
 from tune.cli.terminal.confirmation_lines import show_confirming_runs
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
-from tune.cli.terminal.summary import Screen, format_trial_count, show_space, show_tensorboard
+from tune.cli.terminal.screen import Screen, format_trial_count
+from tune.cli.terminal.summary import show_space, show_tensorboard
 from tune.errors import EXIT_INTERRUPTED, NoRoomError, StartError, UserError
 from tune.experiment.lock import lock_experiment
 from tune.experiment.preflight_failure import NEVER_BEGAN, remove_untrained_search

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING
 from tune.cli.parser import storage_option
 from tune.cli.terminal.observer import SearchLines
 from tune.cli.terminal.report_at_end import ReportAtEnd
-from tune.cli.terminal.summary import (
-    Screen,
-    baseline_failure,
-    format_trial_count,
-    show_end,
-    show_failures,
-    show_hints,
-)
+from tune.cli.terminal.screen import Screen, format_trial_count
+from tune.cli.terminal.summary import baseline_failure, show_end, show_failures, show_hints
 from tune.cli.terminal.trials_table import SCORE, show_profile, show_trials, sorted_trials
 from tune.errors import (
     EXIT_INTERRUPTED,

@@ -5,7 +5,8 @@ import shlex
 from pathlib import Path
 
 from tune.cli.parser import storage_of
-from tune.cli.terminal.summary import Screen, format_value, warn_of_doubts
+from tune.cli.terminal.screen import Screen, format_value
+from tune.cli.terminal.summary import warn_of_doubts
 from tune.errors import ApplyError, OptionError
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import TrialResult

@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 
 from tune.cli.parser import storage_of
-from tune.cli.terminal.summary import Screen, warn_of_doubts
+from tune.cli.terminal.screen import Screen
+from tune.cli.terminal.summary import warn_of_doubts
 from tune.cli.terminal.trials_table import format_constant, format_score
 from tune.experiment.open import open_experiment
 from tune.paths import display_path

@@ -10,7 +10,7 @@ from typing import Any
 
 from tune.cli.command_parsers import build_parser
 from tune.cli.parser import COMMANDS, SEARCH_PROGRAM
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.experiment.proposals import OTHERS
 from tune.invocation import SCRIPT
 from tune.space.library_args import OURS, trainer_args

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.cells import cell_len, set_cell_size
 
 from tune.cli.arguments import join_program, parse_args_option
+from tune.cli.terminal.screen import Screen
 from tune.cli.terminal.streams import LONGEST_CELL, make_printable_line
-from tune.cli.terminal.summary import Screen
 from tune.invocation import join_words, this_command
 from tune.promotion.checks.outside_modules import find_outside_modules, outside_warnings
 from tune.promotion.configs.hydra_values import refusal_to_compose

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from types import FrameType
 
 from tune.cli.parser import storage_of
-from tune.cli.terminal.summary import Screen, tool_command
+from tune.cli.terminal.screen import Screen
+from tune.cli.terminal.summary import tool_command
 from tune.experiment.lock import dashboard_of
 from tune.gc_control import collector_resumed
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 
 from tune.cli.parser import storage_of
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.errors import OptionError
 from tune.experiment.lock import lock_experiment
 from tune.paths import ExperimentPaths, display_path

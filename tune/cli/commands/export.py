@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 
 from tune.cli.parser import storage_of
-from tune.cli.terminal.summary import Screen, format_trial_count, warn_of_doubts
+from tune.cli.terminal.screen import Screen, format_trial_count
+from tune.cli.terminal.summary import warn_of_doubts
 from tune.errors import OptionError
 from tune.experiment.open import StoredExperiment
 from tune.results.exports.exported_run import ExportCount

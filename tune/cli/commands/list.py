@@ -8,7 +8,7 @@ from typing import Any
 
 from tune.cli.parser import storage_of
 from tune.cli.terminal.console import GAP, TableColumn, cut_middle, describe_left_out, measure_table
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.experiment.lock import is_running
 from tune.paths import display_path
 from tune.results.confirm.error_rate import ERROR_RATE

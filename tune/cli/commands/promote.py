@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tune.cli.metric_run import run_for_metric
 from tune.cli.promote_request import Held, PromoteRequest, build_request
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.errors import OptionError, UserError, relative_if_shorter
 from tune.invocation import this_command
 from tune.paths import atomic_write

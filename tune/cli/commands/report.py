@@ -3,7 +3,8 @@
 import argparse
 
 from tune.cli.parser import storage_of
-from tune.cli.terminal.summary import Screen, warn_of_doubts
+from tune.cli.terminal.screen import Screen
+from tune.cli.terminal.summary import warn_of_doubts
 from tune.paths import display_path
 from tune.storage.driver_sync import upload_if_remote
 from tune.storage_url import absolute_path

@@ -8,16 +8,8 @@ from collections.abc import Sequence
 
 from tune.cli.parser import storage_of
 from tune.cli.terminal.console import STYLES
-from tune.cli.terminal.summary import (
-    INACTIVE,
-    Screen,
-    baseline_failure,
-    format_trial_count,
-    show_failures,
-    show_front,
-    show_hints,
-    warn_of_doubts,
-)
+from tune.cli.terminal.screen import Screen, format_trial_count
+from tune.cli.terminal.summary import INACTIVE, baseline_failure, show_failures, show_front, show_hints, warn_of_doubts
 from tune.cli.terminal.trials_table import format_constant, format_score, show_trials, sorted_trials
 from tune.experiment.lock import is_running
 from tune.experiment.open import StoredExperiment, open_experiment

@@ -15,13 +15,8 @@ from tune.cli.steer.answers import show_answer
 from tune.cli.terminal.confirmation_lines import show_confirming_runs
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
-from tune.cli.terminal.summary import (
-    Screen,
-    format_trial_count,
-    show_space,
-    show_tensorboard,
-    warn_of_doubts,
-)
+from tune.cli.terminal.screen import Screen, format_trial_count
+from tune.cli.terminal.summary import show_space, show_tensorboard, warn_of_doubts
 from tune.cluster.auto_gpu_share import restore_share
 from tune.cluster.backend import Backend
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError

@@ -10,7 +10,7 @@ from tune.cli.parser import storage_of
 from tune.cli.terminal.confirmation_lines import format_statistics, shorten_version, show_verdict_number
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.retrained_lines import RetrainedLines, describe_origin, list_columns, list_means, show_held_out
-from tune.cli.terminal.summary import Screen, format_value
+from tune.cli.terminal.screen import Screen, format_value
 from tune.cluster.auto_gpu_share import restore_share
 from tune.cluster.backend import Backend
 from tune.cluster.resources import Resources

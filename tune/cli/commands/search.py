@@ -7,7 +7,7 @@ from dataclasses import replace
 from tune.cli.arguments import Arguments
 from tune.cli.parser import storage_of
 from tune.cli.run_plan import run_plan
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.search.search_plan import prepare_search
 from tune.space.space_file import find_space, read_space
 

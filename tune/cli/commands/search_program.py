@@ -15,7 +15,7 @@ from tune.cli.metric_run import is_found_by_a_run
 from tune.cli.parser import SEARCH_PROGRAM, SPACE, both_given_error, find_other_spelling, storage_of
 from tune.cli.promote_request import PromoteRequest, build_request
 from tune.cli.run_plan import Drafted, run_plan
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.errors import OptionError
 from tune.invocation import join_words, this_command
 from tune.promotion.checks.program_checks import check_modules

@@ -3,7 +3,7 @@
 import argparse
 
 from tune.agents.guide import GUIDE
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 
 
 def run(given: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """How the driver's answers are shown."""
 
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.errors import ExperimentError
 from tune.experiment.requests import RequestAnswer
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tune.cli.parser import storage_of
-from tune.cli.terminal.summary import Screen, format_value
+from tune.cli.terminal.screen import Screen, format_value
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH
 from tune.experiment.proposal_note import SearchPause
 from tune.invocation import this_command

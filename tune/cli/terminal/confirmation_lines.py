@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune.cli.terminal.console import cut_end
-from tune.cli.terminal.summary import Screen, format_trial_count, format_value
+from tune.cli.terminal.screen import Screen, format_trial_count, format_value
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import TrialResult, describe_changes
 from tune.experiment.verdicts import VerdictRecord

@@ -8,8 +8,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from tune.cli.terminal.console import STYLES
+from tune.cli.terminal.screen import one_line
 from tune.cli.terminal.streams import make_printable_line
-from tune.cli.terminal.summary import one_line
 from tune.experiment.trial_result import TrialResult
 from tune.search.progress import Running, SearchStatus, format_clock, format_estimate
 

@@ -7,7 +7,7 @@ from types import TracebackType
 
 from tune.cli.terminal.keyboard import Keyboard, KeyCommands
 from tune.cli.terminal.live_frame import Frame
-from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.screen import Screen
 from tune.internals.rich_internals import ReflowingLive
 from tune.paths import ExperimentPaths
 from tune.search.progress import Phase, Progress

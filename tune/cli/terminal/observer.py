@@ -3,7 +3,8 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from tune.cli.terminal.summary import Screen, TrialLines, one_line, show_dashboard
+from tune.cli.terminal.screen import Screen, one_line
+from tune.cli.terminal.summary import TrialLines, show_dashboard
 from tune.cluster.resources import Resources
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.trial_result import BASELINE, TrialResult

@@ -7,7 +7,7 @@ import threading
 import time
 
 from tune.cli.parser import storage_option
-from tune.cli.terminal.summary import Screen, one_line
+from tune.cli.terminal.screen import Screen, one_line
 from tune.experiment.trial_result import TrialResult
 from tune.gc_control import collector_paused
 from tune.invocation import this_command

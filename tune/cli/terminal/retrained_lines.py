@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tune.cli.terminal.console import STYLES
-from tune.cli.terminal.summary import Screen, one_line
+from tune.cli.terminal.screen import Screen, one_line
 from tune.experiment.trial_result import Mode, TrialResult, find_score_epoch
 from tune.results.held_out import WORDS, HeldOutJudgement
 from tune.results.retrain_results import RetrainedVersion

@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from tune.cli.terminal.console import GAP, LEAST, STYLES, TableColumn, cut_end, describe_left_out, measure_table
-from tune.cli.terminal.summary import INACTIVE, Screen, format_value, one_line
+from tune.cli.terminal.screen import Screen, format_value, one_line
+from tune.cli.terminal.summary import INACTIVE
 from tune.errors import OptionError, suggest_name
 from tune.experiment.trial_result import Mode, TrialResult, describe_hand, rank_trials
 from tune.paths import ExperimentPaths
