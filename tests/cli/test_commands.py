@@ -151,6 +151,10 @@ LIGHT = [
     "constants lit/none.py",
     "promote lit/digits.py LR -o {folder}/lr",
     "promote lit/digits.py LRR",
+    "lit/digits.py LRR",
+    "lit/digits.py LR=1e-1..1e-4",
+    "--space {folder}/none.yaml",
+    "results none --storage {folder}",
 ]
 """Command lines that need none of the libraries below."""
 
@@ -163,6 +167,24 @@ def test_a_light_command_when_run_then_imports_no_heavy_library(line, tmp_path):
         f"with contextlib.suppress(SystemExit): main({words!r})\n"
         "heavy = {'torch', 'ray', 'pytorch_lightning', 'lightning', 'optuna', 'numpy', 'tensorboard'}\n"
         "sys.exit(f'imported {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+OF_A_SEARCH = ("tune.search.search_plan", "tune.cluster", "tune.results", "tune.trial", "tune.storage.")
+MISTAKES = [*LIGHT[-4:-1], "promote lit/digits.py LRR"]
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_when_told_then_nothing_that_only_a_search_needs_was_imported(line, tmp_path):
+    words = line.format(folder=tmp_path).split()
+    code = (
+        "import sys\nfrom tune.cli import main\n"
+        f"assert main({words!r}) == 2\n"
+        f"found = [name for name in sys.modules if name.startswith({OF_A_SEARCH!r})]\n"
+        "sys.exit(f'imported {found}' if found else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 

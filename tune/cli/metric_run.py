@@ -4,7 +4,6 @@ import contextlib
 import tempfile
 from pathlib import Path
 
-from tune.cluster.resources import plan_resources
 from tune.errors import MetricError
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.promotion.checks.program_checks import check_folder
@@ -23,6 +22,7 @@ def run_for_metric(program: Program, shape: Shape, trainer: dict[str, Value]) ->
     ``trainer``: arguments of its Trainer that win over its own.
     """
     from tune.cluster.process_server import ray_temp_folder
+    from tune.cluster.resources import plan_resources
     from tune.experiment.records import read_record
     from tune.search.run import KEPT_NOTHING, run_search
     from tune.search.spec import Search

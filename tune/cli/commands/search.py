@@ -6,9 +6,7 @@ from dataclasses import replace
 
 from tune.cli.arguments import Arguments
 from tune.cli.parser import storage_of
-from tune.cli.run_plan import run_plan
 from tune.cli.terminal.screen import Screen
-from tune.search.search_plan import prepare_search
 from tune.space.space_file import find_space, read_space
 
 
@@ -19,5 +17,8 @@ def run(given: argparse.Namespace) -> int:
     space = read_space(find_space(given.space))
     space = replace(space, settings=arguments.apply_settings(space.settings))
     screen = Screen(quiet=given.quiet)
+    from tune.cli.run_plan import run_plan  # what only a search needs: a mistake in the space file is told before
+    from tune.search.search_plan import prepare_search
+
     with arguments.choose_backend(screen.print_line) as machine:
         return run_plan(prepare_search(space, machine, storage_of(given.storage), given.name), given, screen, began)

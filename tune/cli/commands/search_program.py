@@ -14,7 +14,6 @@ from tune.cli.commands.promote import build_lines, find_metric_in_source, find_m
 from tune.cli.metric_run import is_found_by_a_run
 from tune.cli.parser import SEARCH_PROGRAM, SPACE, both_given_error, find_other_spelling, storage_of
 from tune.cli.promote_request import PromoteRequest, build_request
-from tune.cli.run_plan import Drafted, run_plan
 from tune.cli.terminal.screen import Screen
 from tune.errors import OptionError
 from tune.invocation import join_words, this_command
@@ -24,7 +23,6 @@ from tune.promotion.metric.metric import CALLBACKS, Metric
 from tune.promotion.options.declared_options import SIMILAR, find_options
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.program import Program, find_program
-from tune.search.search_plan import prepare_search
 from tune.space.range_words import split_range
 from tune.space.settings import Settings
 from tune.space.space import Script, Space, System
@@ -62,6 +60,9 @@ def run(given: argparse.Namespace) -> int:
         found = ["--metric", metric.name] if metric is not None and is_told else []
         raise _tell(missing, given, found)
     assert metric is not None
+    from tune.cli.run_plan import Drafted, run_plan  # what only a search needs: a mistake in a name is told before
+    from tune.search.search_plan import prepare_search
+
     space = _make_space(request, lines, metric, arguments)
     # Why a range was suggested, without the value that stands in a column of its own
     drafted = Drafted(
