@@ -120,7 +120,14 @@ class UnsharedError(PauseError):
 
 
 class MetricError(UserError):
-    """The metric is never logged. A user error that only running the program can find."""
+    """The metric is never logged. A user error that only running the program can find.
+
+    ``logged``: the names of what is logged, where one of them may serve in its place.
+    """
+
+    def __init__(self, where: str | None, what: str, hint: str | None = None, logged: Iterable[str] = ()) -> None:
+        super().__init__(where, what, hint)
+        self.logged = tuple(logged)
 
 
 class MutationError(UserError):

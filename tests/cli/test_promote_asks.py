@@ -62,6 +62,27 @@ def test_a_search_by_a_metric_that_is_never_logged_names_the_command_with_one_th
     )
 
 
+@pytest.mark.parametrize("words", [[], ["--fast-dev-run"]], ids=["a search", "a rehearsal"])
+def test_where_the_drafted_metric_is_not_logged_the_search_is_judged_by_another_of_validation(
+    words, tmp_path, monkeypatch, capfd
+):
+    path = write_program(tmp_path / "project", "scripted")
+    text = path.read_text()
+    assert text.count('self.log("Score/Val"') == 1
+    path.write_text(text.replace('self.log("Score/Val"', 'if len(str(self)) < 2: self.log("Score/Val"'))
+    monkeypatch.chdir(path.parent)
+    storage = tmp_path / "storage"
+
+    assert main(["scripted.py", "LR", "--yes", "--trials", "2", "--storage", str(storage), *words]) == 0
+    out = capfd.readouterr().out
+    told = "'Score/Val' is never logged with the values in force; the search begins again, judged by Loss/Val\n"
+    assert told in out.replace("\n", " ").replace("Loss/Val ", "Loss/Val\n")
+    assert "\nmetric   Loss/Val: logged in the pre-flight; also logged: Loss/Train, Score/Train\n" in out
+    if not words:
+        assert read_space(storage / "scripted" / "space.yaml").metric == "Loss/Val"
+        assert out.endswith("  promotune promote scripted.py LR --metric Loss/Val --mode min\n")
+
+
 def write_program_of_no_metric(folder, line):
     """Return a program whose source does not tell what it logs, with a line at the end of its constructor."""
     path = write_program(folder, "scripted")

@@ -475,3 +475,109 @@ def test_of_fits_of_several_classes_the_last_one_tells_the_metric(program_of, te
 
     assert metric is not None
     assert metric.name == name
+
+
+ARGUMENTS = """
+import argparse
+import lightning as pl
+
+TASK = "regression"
+
+class Net(pl.LightningModule):
+    def __init__(self, args, task="classification"):
+        self.save_hyperparameters()
+        self.args, self.task = args, task
+
+    def validation_step(self, batch, idx):
+{body}
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--supervised", action="store_true")
+parser.add_argument("--mode", default="self")
+parser.add_argument("--depth", type=int)
+pl.Trainer().fit(Net(parser.parse_args(), task=TASK))
+"""
+ACC_OR_LOSS = 'if {}:\n    self.log("val_acc", 1)\nelse:\n    self.log("val_loss", 1)'
+CONDITIONS = {
+    "a flag that is off": (ACC_OR_LOSS.format("self.args.supervised"), "", "val_loss", ()),
+    "a flag of the command line": (ACC_OR_LOSS.format("self.args.supervised"), "--supervised", "val_acc", ()),
+    "not": (ACC_OR_LOSS.format("not self.args.supervised"), "", "val_acc", ()),
+    "a text": (ACC_OR_LOSS.format('self.args.mode == "self"'), "", "val_acc", ()),
+    "one of several": (ACC_OR_LOSS.format('self.args["mode"] in ("a", "b")'), "", "val_loss", ()),
+    "what a call passes": (ACC_OR_LOSS.format('self.hparams.task != "regression"'), "", "val_loss", ()),
+    "an attribute": (ACC_OR_LOSS.format('self.task == "regression"'), "", "val_acc", ()),
+    "a constant": (ACC_OR_LOSS.format('TASK.startswith("c") or TASK == "regression"'), "", "val_acc", ()),
+    "one of two that decides": (ACC_OR_LOSS.format("self.known and self.args.supervised"), "", "val_loss", ()),
+    "an option without a default": (ACC_OR_LOSS.format("self.args.depth > 2"), "", "val_acc", ("val_loss",)),
+    "of another object": (ACC_OR_LOSS.format("self.data.supervised"), "", "val_acc", ("val_loss",)),
+    "an early return": (
+        'if not self.args.supervised:\n    self.log("val_mae", 1)\n    return\nself.log("val_acc", 1)',
+        "",
+        "val_mae",
+        (),
+    ),
+    "a match": (
+        (
+            'match self.args.mode:\n    case "x" | "y":\n        self.log("val_acc", 1)\n'
+            '    case "self":\n        self.log("val_mae", 1)\n    case _:\n        self.log("val_f1", 1)'
+        ),
+        "",
+        "val_mae",
+        (),
+    ),
+    "a setting that is not known": (
+        'if self.scores:\n    self.log("val_acc", 1)\nself.log("val_loss", 1)',
+        "",
+        "val_loss",
+        ("val_acc",),
+    ),
+    "the state of the Trainer": (
+        'if not self.trainer.sanity_checking:\n    self.log("val_acc", 1)\nself.log("val_loss", 1)',
+        "",
+        "val_acc",
+        ("val_loss",),
+    ),
+    "a batch": (
+        'if len(batch) > 1:\n    self.log("val_acc", 1)\nself.log("val_loss", 1)',
+        "",
+        "val_acc",
+        ("val_loss",),
+    ),
+    "a dict": (
+        'logs = {"val_loss": 1}\nif self.args.supervised:\n    logs["val_acc"] = 1\nself.log_dict(logs)',
+        "",
+        "val_loss",
+        (),
+    ),
+    "a helper": (
+        "self.score(batch)\n\ndef score(self, batch):\n" + indent(ACC_OR_LOSS.format("self.args.supervised"), "    "),
+        "",
+        "val_loss",
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "args", "name", "others"), CONDITIONS.values(), ids=CONDITIONS)
+def test_a_metric_is_one_that_is_logged_with_the_values_in_force(program_of, body, args, name, others):
+    if "\n\ndef " in body:
+        step, _, method = body.partition("\n\n")
+        body = f"{indent(step, ' ' * 8)}\n\n{indent(method, ' ' * 4)}"
+    else:
+        body = indent(body, " " * 8)
+
+    found = find_metric_of_program(program_of(ARGUMENTS.format(body=body)), args.split())
+
+    assert (found.name, found.others) == (name, others)
+
+
+@pytest.mark.parametrize(("args", "name"), [("", "val_loss"), ("--supervised", "val_acc")])
+def test_of_callbacks_in_two_arms_the_one_of_the_values_in_force_counts(program_of, args, name):
+    arms = ARMS.replace("classify", "parser.parse_args().supervised").replace("parser.parse_args()", "args")
+    text = ARGUMENTS.format(body="        pass").replace(
+        "pl.Trainer", f"args = parser.parse_args()\n{arms}\npl.Trainer"
+    )
+
+    found = find_metric_of_program(program_of(text), args.split())
+
+    assert (found.name, found.rivals) == (name, ())

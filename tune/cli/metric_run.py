@@ -14,6 +14,7 @@ from tune.space.settings import Settings
 from tune.space.space import Shape, Space
 
 IN_A_RUN = "logged in a run of a batch or two"
+IN_THE_PREFLIGHT = "logged in the pre-flight"
 
 
 def run_for_metric(program: Program, shape: Shape, trainer: dict[str, Value]) -> Metric:
@@ -63,4 +64,4 @@ def run_for_metric(program: Program, shape: Shape, trainer: dict[str, Value]) ->
 
 def is_found_by_a_run(metric: Metric) -> bool:
     """Tell whether the source does not tell the metric, so that the program was run."""
-    return metric.origin == IN_A_RUN
+    return metric.origin in (IN_A_RUN, IN_THE_PREFLIGHT)

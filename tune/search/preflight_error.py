@@ -72,8 +72,7 @@ def _leave_out_own_frames(lines: list[str]) -> list[str]:
 def _suggest_metric(record: TrialRecord, search: Search) -> str | None:
     """Return what names a metric that the pre-flight logged, in the place of the one that it did not; None: nothing."""
     space = search.space
-    is_elsewhere = space.metric in record.logged or find_given_to_logger(search.program, space.metric) is not None
-    if space.others or is_elsewhere or not record.logged:
+    if not _names_in_its_place(record, search):
         return None
     name = did_you_mean(space.metric, record.logged) or choose_of_logged(record.logged, "").name
     mode = mode_of(name)
@@ -82,6 +81,13 @@ def _suggest_metric(record: TrialRecord, search: Search) -> str | None:
         return f"Write there: `metric: {name}`" + (f" and `mode: {mode}`." if is_opposite else ".")
     words = _without_option(_without_option(shlex.split(search.command), "--metric"), "--mode")
     return f"Write: {join_words([*words, '--metric', name, *([] if mode else ['--mode', 'min'])])}"
+
+
+def _names_in_its_place(record: TrialRecord, search: Search) -> list[str]:
+    """Return what the pre-flight logged where a name of it may take the metric's place."""
+    space = search.space
+    is_elsewhere = space.metric in record.logged or find_given_to_logger(search.program, space.metric) is not None
+    return [] if space.others or is_elsewhere else record.logged
 
 
 def _without_option(words: list[str], option: str) -> list[str]:
@@ -113,7 +119,8 @@ def create_preflight_error(record: TrialRecord | None, search: Search, death: st
     if failure.ours and failure.kind in (MetricError.__name__, NEVER_LOGGED):
         words = _suggest_metric(record, search)
         hint = "\n  ".join(line for line in (failure.hint, words) if line)
-        return MetricError(search.space.place_of_entry("metric"), failure.message, hint or None)
+        logged = _names_in_its_place(record, search)
+        return MetricError(search.space.place_of_entry("metric"), failure.message, hint or None, logged)
     for kind in (MutationError, UnreadOptionError):
         if failure.is_a(kind.__name__):
             name, _, what = failure.message.partition(": ")

@@ -7,19 +7,20 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tune.cli.arguments import Arguments
 from tune.cli.command_parsers import build_parser
 from tune.cli.commands.promote import build_lines, find_metric_in_source, find_metric_of
-from tune.cli.metric_run import is_found_by_a_run
+from tune.cli.metric_run import IN_THE_PREFLIGHT, is_found_by_a_run
 from tune.cli.parser import SEARCH_PROGRAM, SPACE, both_given_error, find_other_spelling, storage_of
 from tune.cli.promote_request import PromoteRequest, build_request
 from tune.cli.terminal.screen import Screen
-from tune.errors import OptionError
+from tune.errors import MetricError, OptionError
 from tune.invocation import join_words, this_command
 from tune.promotion.checks.program_checks import check_modules
 from tune.promotion.find.literals import Unknown
-from tune.promotion.metric.metric import CALLBACKS, Metric
+from tune.promotion.metric.metric import CALLBACKS, Metric, choose_instead
 from tune.promotion.options.declared_options import SIMILAR, find_options
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.program import Program, find_program
@@ -27,6 +28,9 @@ from tune.space.range_words import split_range
 from tune.space.settings import Settings
 from tune.space.space import Script, Space, System
 from tune.space.template import TemplateLine
+
+if TYPE_CHECKING:
+    from tune.cli.run_plan import Drafted
 
 Missing = tuple[str, str]
 """What the search has to be told, and the words that tell it."""
@@ -60,20 +64,42 @@ def run(given: argparse.Namespace) -> int:
         found = ["--metric", metric.name] if metric is not None and is_told else []
         raise _tell(missing, given, found)
     assert metric is not None
-    from tune.cli.run_plan import Drafted, run_plan  # what only a search needs: a mistake in a name is told before
+    from tune.cli.run_plan import run_plan  # what only a search needs: a mistake in a name is told before
     from tune.search.search_plan import prepare_search
 
-    space = _make_space(request, lines, metric, arguments)
-    # Why a range was suggested, without the value that stands in a column of its own
-    drafted = Drafted(
+    is_asked = not given.yes and not given.quiet and sys.stdin.isatty() and screen.is_terminal
+    with arguments.choose_backend(screen.print_line) as machine:
+
+        def search_by(metric: Metric, *, is_asked: bool) -> int:
+            drafted = _describe_draft(given, request, lines, metric, is_asked=is_asked)
+            space = _make_space(request, lines, metric, arguments)
+            plan = prepare_search(space, machine, storage_of(given.storage), given.name)
+            return run_plan(plan, given, screen, began, drafted)
+
+        try:
+            return search_by(metric, is_asked=is_asked)
+        except MetricError as error:
+            other = None if given.metric is not None else choose_instead(error.logged, IN_THE_PREFLIGHT, given.mode)
+            if other is None:
+                raise
+            what = f"{error.what} with the values in force; the search begins again, judged by {other.name}"
+            screen.print_prose(what, style="yellow")
+            screen.print_line()
+        return search_by(other, is_asked=False)
+
+
+def _describe_draft(
+    given: argparse.Namespace, request: PromoteRequest, lines: Sequence[TemplateLine], metric: Metric, *, is_asked: bool
+) -> "Drafted":
+    from tune.cli.run_plan import Drafted
+
+    return Drafted(
+        # Why a range was suggested, without the value that stands in a column of its own
         remarks={line.key: line.remark.partition("): ")[2] or line.remark for line in lines},
         notes=tuple(_notes(given, request, metric)),
-        is_asked=not given.yes and not given.quiet and sys.stdin.isatty() and screen.is_terminal,
+        is_asked=is_asked,
         keep=_command_to_keep(given, metric),
     )
-    with arguments.choose_backend(screen.print_line) as machine:
-        plan = prepare_search(space, machine, storage_of(given.storage), given.name)
-        return run_plan(plan, given, screen, began, drafted)
 
 
 def _check_options(given: argparse.Namespace, program: Program) -> None:

@@ -13,17 +13,19 @@ from typing import Any
 from tune.promotion.configs.config_file import read_mapping, read_values
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import read_config_files
-from tune.promotion.find.literals import evaluate_literal
+from tune.promotion.find.literals import Unknown, evaluate_literal
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.project import Project, project_of
 from tune.promotion.find_constants import find_all
-from tune.promotion.metric.find_metric import COUNTERS, SettingKeys, find_kind_of_callback, find_metric
+from tune.promotion.metric.conditions import UNKNOWN, KnownSettings, SettingKeys
+from tune.promotion.metric.find_metric import COUNTERS, find_kind_of_callback, find_metric
 from tune.promotion.metric.last_fit import find_tags_of_last_fit
 from tune.promotion.metric.metric import CALLBACKS, Metric, choose_monitored, is_of_training, mode_of_callback
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option_values import value_in_force
 from tune.promotion.options.parser_defaults import changed_defaults
 from tune.promotion.program import Program
+from tune.space.dimensions import Value
 from tune.space.yaml_document import Keys
 
 CONFIG = ("--config", "-c")
@@ -32,16 +34,22 @@ CLASS_KEYS = ("class_path", "_target_")
 """What names a class in a config: LightningCLI's, and hydra's."""
 
 
+HOLDERS = frozenset({"self", "hparams", "args", "cfg", "config", "conf", "opt", "opts", "options", "params", "hp"}) | {
+    *("hyperparams", "hyperparameters", "settings", "flags", "FLAGS", "namespace", "parameters", "hparam"),
+}
+"""What programs call the object that their settings are attributes of."""
+
+
 def find_metric_of_program(program: Program, args: Sequence[str]) -> Metric | None:
     """Return the metric that the source, or a config that ``args`` and the source name, tells; None: neither does."""
-    texts = _SettingTexts(program, args)
-    logged = find_metric(program, texts.find_text, find_tags_of_last_fit(project_of(program)))
+    settings = _SettingsInForce(program, args)
+    logged = find_metric(program, settings, find_tags_of_last_fit(project_of(program)))
     if logged is not None and logged.origin.startswith(CALLBACKS):
         return logged
     found = [
         *_find_in_hydra(program, args),
         *_find_in_files(program, args),
-        *_find_in_parser(program, texts),
+        *_find_in_parser(program, settings),
     ]
     first = choose_monitored(found)
     if first is None or logged is None or (is_of_training(first.name) and not is_of_training(logged.name)):
@@ -50,36 +58,59 @@ def find_metric_of_program(program: Program, args: Sequence[str]) -> Metric | No
     return replace(first, others=others)
 
 
-class _SettingTexts:
-    """The texts that a program's options, config files and constants hold, by their keys."""
+class _SettingsInForce(KnownSettings):
+    """What a program's options, config files and constants hold, by their keys."""
 
     def __init__(self, program: Program, args: Sequence[str]) -> None:
         self._program = program
         self._args = args
 
     @cached_property
-    def by_dest(self) -> Mapping[str, str]:
+    def _of_options(self) -> Mapping[str, Value | Unknown]:
         """What options and values of config files hold, by their names in what the parser returns; the last counts."""
         options = find_options(self._program, self._args)
         values = {option.dest: value_in_force(option, self._program, self._args) for option in options}
-        return {dest: text for dest, text in values.items() if isinstance(text, str) and "${" not in text}
+        return {dest: value for dest, value in values.items() if not (isinstance(value, str) and "${" in value)}
+
+    @cached_property
+    def texts_of_options(self) -> Mapping[str, str]:
+        """Those that are texts."""
+        return {dest: text for dest, text in self._of_options.items() if isinstance(text, str)}
+
+    @cached_property
+    def _of_constants(self) -> Sequence[tuple[str, Value | Unknown]]:
+        constants = find_all(self._program).constants
+        return [(name, constant.value) for constant in constants for name in constant.names]
 
     def find_text(self, keys: SettingKeys) -> str | None:
-        """Return what the setting holds that agrees with the most of the last keys; None where two differ."""
-        constants = (
-            (name, constant.value)
-            for constant in find_all(self._program).constants
-            for name in constant.names
-            if isinstance(constant.value, str)
-        )
-        for held in (self.by_dest.items(), constants):
+        """Return the text of the setting that agrees with the most of the last keys; None where two differ."""
+        constants = ((name, value) for name, value in self._of_constants if isinstance(value, str))
+        for held in (self.texts_of_options.items(), constants):
             agreeing: dict[tuple[int, bool], set[str]] = defaultdict(set)
             for name, text in held:
-                agreeing[_count_agreeing(tuple(re.findall(r"\w+", name)), keys)].add(text)
+                agreeing[_count_agreeing(_parts_of(name), keys)].add(text)
             most = max(agreeing, default=(0, False))
             if most[0]:
                 return next(iter(agreeing[most])) if len(agreeing[most]) == 1 else None
         return None
+
+    def find_value(self, keys: SettingKeys) -> Value | Unknown:
+        """Return the value of the setting whose last keys these are, behind what may hold it, as ``self.hparams``."""
+        for held in (self._of_options.items(), self._of_constants):
+            found = [value for name, value in held if _is_read_as(_parts_of(name), keys)]
+            if found:
+                return found[0] if len({repr(each) for each in found}) == 1 else UNKNOWN
+        return UNKNOWN
+
+
+def _parts_of(name: str) -> SettingKeys:
+    return tuple(re.findall(r"\w+", name))
+
+
+def _is_read_as(parts: SettingKeys, keys: SettingKeys) -> bool:
+    """Tell whether keys read the setting of a name: ``args.task`` and ``self.hparams.task`` that of ``Net.task``."""
+    n, _ = _count_agreeing(parts, keys)
+    return n > 0 and HOLDERS.issuperset(keys[:-n]) and (n == len(parts) or (n == len(parts) - 1 and parts[0] != "self"))
 
 
 def _count_agreeing(parts: SettingKeys, keys: SettingKeys) -> tuple[int, bool]:
@@ -88,7 +119,7 @@ def _count_agreeing(parts: SettingKeys, keys: SettingKeys) -> tuple[int, bool]:
     return n, n == len(parts)
 
 
-def _find_in_parser(program: Program, texts: _SettingTexts) -> Iterator[Metric]:
+def _find_in_parser(program: Program, settings: _SettingsInForce) -> Iterator[Metric]:
     """Yield what callbacks monitor that a LightningCLI takes options for, by the defaults that the program sets."""
     project = project_of(program)
     defaults = changed_defaults(project).values
@@ -101,7 +132,7 @@ def _find_in_parser(program: Program, texts: _SettingTexts) -> Iterator[Metric]:
                         find_kind_of_callback(dotted_path(made) or "", survey, project),
                     )
                     held = {
-                        part: texts.by_dest.get(f"{name}.{part}", defaults.get(f"{name}.{part}"))
+                        part: settings.texts_of_options.get(f"{name}.{part}", defaults.get(f"{name}.{part}"))
                         for part in ("monitor", "mode")
                     }
                     place = survey.place_of_line(called.node.lineno)

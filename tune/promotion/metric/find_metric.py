@@ -1,12 +1,13 @@
 """The metric that a program is judged by, as its source tells it: what its callbacks monitor, else what it logs."""
 
 import ast
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from tune.promotion.find.containers import entries_of
 from tune.promotion.find.module_scan import CallSite, ModuleScan, Scope, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, project_of
+from tune.promotion.metric.conditions import NO_SETTINGS, Conditions, KnownSettings, keys_of
 from tune.promotion.metric.logged_tags import evaluate_text, find_logged_tags
 from tune.promotion.metric.metric import (
     CALLBACKS,
@@ -21,10 +22,6 @@ from tune.promotion.metric.metric import (
 )
 from tune.promotion.program import Program
 
-SettingKeys = tuple[str, ...]
-FindText = Callable[[SettingKeys], str | None]
-"""Returns the text of a setting by the keys that a program reads it with: ``cfg, train, monitor`` of
-``cfg.train.monitor``; None where it is none, or not certain."""
 COUNTERS = frozenset({"step", "epoch", "global_step"})
 """What a callback monitors that keeps the last checkpoints: none of them says how good a model is."""
 OF_LOGGERS = frozenset({"log_metrics", "log_metric", "add_scalar", "add_scalars"})
@@ -33,28 +30,27 @@ OF_TRACKERS = frozenset({"wandb.log", "wandb.run.log", "mlflow.log_metric", "mlf
 """Functions likewise."""
 
 
-def _find_no_text(keys: SettingKeys) -> str | None:
-    return None
-
-
 def find_metric(
-    program: Program, find_text: FindText = _find_no_text, of_last_fit: Collection[str] = ()
+    program: Program, settings: KnownSettings = NO_SETTINGS, of_last_fit: Collection[str] = ()
 ) -> Metric | None:
     """Return the metric that the source names; None where only running the program can tell.
 
-    ``find_text`` tells what stands in the program's config files and on its command line. ``of_last_fit``: what the
-    module that is fitted last logs; a metric of a module before it says nothing of that one.
+    ``settings``: what stands in the program's config files and on its command line. ``of_last_fit``: what the module
+    that is fitted last logs; a metric of a module before it says nothing of that one.
     """
     project = project_of(program)
-    tags = {tag: place for tag, place in find_logged_tags(project) if tag not in COUNTERS}
-    monitored = _find_monitored(project, find_text, of_last_fit)
+    found = [tag for tag in find_logged_tags(project, settings) if tag.name not in COUNTERS]
+    tags = {tag.name: tag.place for tag in found}
+    monitored = _find_monitored(project, settings, of_last_fit)
     is_judged = any(not is_of_training(tag) for tag in tags)
     if monitored is not None and not (is_judged and is_of_training(monitored.name)):
         return replace(monitored, others=tuple(tag for tag in tags if tag != monitored.name))
     if not tags:
         return None
     judging = [tag for tag in tags if tag in of_last_fit] or list(tags)
-    name = select_preferred_tag([tag for tag in judging if not words_of(tag) & TRAINING] or judging)
+    judging = [tag for tag in judging if not words_of(tag) & TRAINING] or judging
+    certain = {tag.name for tag in found if tag.is_certain}
+    name = select_preferred_tag([tag for tag in judging if tag in certain] or judging)
     others = tuple(tag for tag in tags if tag != name)
     return Metric(name=name, mode=mode_of(name), origin=f"logged in {tags[name]}", others=others)
 
@@ -73,7 +69,7 @@ def _is_of_logger(function: ast.expr) -> bool:
     return isinstance(function, ast.Attribute) and (function.attr in OF_LOGGERS or dotted_path(function) in OF_TRACKERS)
 
 
-def _find_monitored(project: Project, find_text: FindText, of_last_fit: Collection[str]) -> Metric | None:
+def _find_monitored(project: Project, settings: KnownSettings, of_last_fit: Collection[str]) -> Metric | None:
     """Return what the first callback monitors; its rivals are what others of its kind monitor in other arms.
 
     ``of_last_fit``: what counts first.
@@ -82,7 +78,9 @@ def _find_monitored(project: Project, find_text: FindText, of_last_fit: Collecti
         (metric, called.scope)
         for survey in project.surveys.values()
         for called in survey.calls
-        if (metric := _of_callback(called, survey, project, find_text)) is not None and not _is_dropped(called, survey)
+        if (metric := _of_callback(called, survey, project, settings)) is not None
+        and not _is_dropped(called, survey)
+        and not _is_left_out(called, survey, settings)
     ]
     monitored = [metric for metric, _ in found]
     first = choose_monitored([each for each in monitored if each.name in of_last_fit] or monitored)
@@ -103,6 +101,13 @@ def _is_dropped(called: CallSite, survey: ModuleScan) -> bool:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is called.node:
                 return name not in survey.name_reads
     return False
+
+
+def _is_left_out(called: CallSite, survey: ModuleScan, settings: KnownSettings) -> bool:
+    """Tell whether a call stands in an arm that is known not to be executed."""
+    branch = called.scope.branch
+    statements = {id(node): node for node in ast.walk(survey.source.tree)} if branch else {}
+    return Conditions(settings).is_left_out(branch, statements)
 
 
 def _are_exclusive(one: Scope, other: Scope) -> bool:
@@ -143,7 +148,7 @@ def _is_call_of_base(called: CallSite) -> bool:
             return False
 
 
-def _of_callback(called: CallSite, survey: ModuleScan, project: Project, find_text: FindText) -> Metric | None:
+def _of_callback(called: CallSite, survey: ModuleScan, project: Project, settings: KnownSettings) -> Metric | None:
     callback = _find_called_kind(called, survey, project)
     if callback is None:
         return None
@@ -153,29 +158,13 @@ def _of_callback(called: CallSite, survey: ModuleScan, project: Project, find_te
     if callback == "EarlyStopping" and called.node.args:
         given.setdefault("monitor", called.node.args[0])
     if _is_call_of_base(called):
-        find_text = _find_no_text  # its names are arguments of the class
-    name, told = (
-        evaluate_text(given.get(key), {}, survey) or find_text(_keys_of(given.get(key))) for key in ("monitor", "mode")
-    )
+        settings = NO_SETTINGS  # its names are arguments of the class
+    nodes = (given.get("monitor"), given.get("mode"))
+    name, told = (evaluate_text(node, {}, survey) or settings.find_text(keys_of(node)) for node in nodes)
     if name is None or name in COUNTERS:
         return None
     mode = mode_of_callback(name, told, is_given="mode" in given)
     return Metric(name=name, mode=mode, origin=f"{callback}, {survey.place_of_line(called.node.lineno)}")
-
-
-def _keys_of(node: ast.expr | None) -> SettingKeys:
-    """Return the keys by which an expression reads a setting: attributes, subscripts and ``get``."""
-    match node:
-        case ast.Name(id=name):
-            return (name,)
-        case ast.Attribute(value=inner, attr=key):
-            return (*_keys_of(inner), key)
-        case ast.Subscript(value=inner, slice=ast.Constant(value=str(key))):
-            return (*_keys_of(inner), key)
-        case ast.Call(func=ast.Attribute(value=inner, attr="get"), args=[ast.Constant(value=str(key)), *_]):
-            return (*_keys_of(inner), key)
-        case _:
-            return ()
 
 
 def find_keyword_values(keyword: ast.keyword, called: CallSite, survey: ModuleScan) -> Iterator[tuple[str, ast.expr]]:

@@ -20,7 +20,7 @@ def find_tags_of_last_fit(project: Project) -> frozenset[str]:
     known = [each for each in trained if each is not None]
     if len(known) < len(trained) or len({id(each.node) for each in known}) < 2:
         return frozenset()
-    return frozenset(tag for tag, _ in find_tags_of_class(known[-1], project))
+    return frozenset(tag.name for tag in find_tags_of_class(known[-1], project))
 
 
 def _find_trained_class(fit: FitCall, project: Project) -> ProjectSymbol | None:

@@ -3,10 +3,12 @@
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tune.promotion.find.literals import evaluate_literal
 from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol
+from tune.promotion.metric.conditions import NO_SETTINGS, Conditions, KnownSettings
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 VALIDATION = frozenset(
@@ -19,26 +21,45 @@ MAX_HOPS = 3
 """Calls and names followed from ``validation_step`` to the helper that logs, or to the dict that is logged."""
 
 
-def find_logged_tags(project: Project) -> Iterator[tuple[str, str]]:
-    """Yield (tag, place) of what is logged in validation and can be read off the source."""
+class LoggedTag(NamedTuple):
+    """A metric that is logged in validation."""
+
+    name: str
+    place: str
+    is_certain: bool
+    """Whether no setting of which the value is not known decides about it."""
+
+
+def find_logged_tags(project: Project, settings: KnownSettings = NO_SETTINGS) -> Iterator[LoggedTag]:
+    """Yield what is logged in validation and can be read off the source.
+
+    ``settings``: what they hold; what is logged with other values alone is left out.
+    """
     for survey in project.surveys.values():
         for owner in ast.walk(survey.source.tree):
             if isinstance(owner, ast.ClassDef):
-                yield from _find_own_tags(owner, survey)
+                yield from _find_own_tags(owner, survey, settings)
 
 
-def find_tags_of_class(own: ProjectSymbol, project: Project) -> Iterator[tuple[str, str]]:
-    """Yield (tag, place) of what a class, or one that it descends from, logs in validation."""
+def find_tags_of_class(own: ProjectSymbol, project: Project) -> Iterator[LoggedTag]:
+    """Yield what a class, or one that it descends from, logs in validation."""
     for each in (own, *_ancestors_of(own, project)):
         if isinstance(each.node, ast.ClassDef):
-            yield from _find_own_tags(each.node, each.survey)
+            yield from _find_own_tags(each.node, each.survey, NO_SETTINGS)
 
 
-def _find_own_tags(owner: ast.ClassDef, survey: ModuleScan) -> Iterator[tuple[str, str]]:
+def _find_own_tags(owner: ast.ClassDef, survey: ModuleScan, settings: KnownSettings) -> Iterator[LoggedTag]:
     methods = {each.name: each for each in owner.body if isinstance(each, Function)}
-    for name in methods.keys() & VALIDATION:
+    for name in sorted(methods.keys() & VALIDATION):
         yield from _follow_log_calls(
-            _CalledMethod(function=methods[name], methods=methods, known={}, survey=survey, hops=MAX_HOPS)
+            _CalledMethod(
+                function=methods[name],
+                methods=methods,
+                known={},
+                survey=survey,
+                hops=MAX_HOPS,
+                settings=settings,
+            )
         )
 
 
@@ -85,6 +106,11 @@ class _CalledMethod:
     survey: ModuleScan
     hops: int
     """Calls and names that may still be followed."""
+    settings: KnownSettings
+
+    def walk_reachable(self) -> Iterator[tuple[ast.AST, bool]]:
+        """Yield the nodes of its body that are executed, each with whether that is certain."""
+        yield from Conditions(self.settings, self.known).walk_reachable(self.function.body)
 
     def follow_call(self, call: ast.Call) -> "_CalledMethod | None":
         """Return the method of the same class that a call leads to."""
@@ -97,48 +123,24 @@ class _CalledMethod:
         return replace(self, function=helper, known=known, hops=self.hops - 1)
 
 
-def _follow_log_calls(step: _CalledMethod) -> Iterator[tuple[str, str]]:
-    """Yield (tag, place) of what a method logs, and those that it calls."""
+def _follow_log_calls(step: _CalledMethod) -> Iterator[LoggedTag]:
+    """Yield what a method logs, and those that it calls."""
     known, survey = step.known, step.survey
-    calls = [node for node in _walk_reachable(step.function, known) if isinstance(node, ast.Call)]
-    for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
+    calls = [(node, is_certain) for node, is_certain in step.walk_reachable() if isinstance(node, ast.Call)]
+    for call, is_certain in sorted(calls, key=lambda each: (each[0].lineno, each[0].col_offset)):
         if not (_is_own(call.func) and isinstance(call.func, ast.Attribute)):
             continue
+        place = survey.place_of_line(call.lineno)
         if call.func.attr == "log":
             tag = evaluate_text(_first_argument(call, "name"), known, survey)
             if tag is not None:
-                yield tag, survey.place_of_line(call.lineno)
+                yield LoggedTag(tag, place, is_certain)
         elif call.func.attr == "log_dict":
             for tag in _find_keys(_first_argument(call, "dictionary"), step):
-                yield tag, survey.place_of_line(call.lineno)
+                yield LoggedTag(tag, place, is_certain)
         elif (helper := step.follow_call(call)) is not None:
-            yield from _follow_log_calls(helper)
-
-
-def _walk_reachable(function: Function, known: Mapping[str, str]) -> Iterator[ast.AST]:
-    """Yield the nodes of a function, without the arms that ``if stage == "train"`` leaves out for a known stage."""
-    waiting: list[ast.AST] = [function]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        match node:
-            case ast.If(test=test, body=body, orelse=orelse) if (holds := _evaluate_test(test, known)) is not None:
-                waiting += body if holds else orelse
-            case _:
-                waiting += ast.iter_child_nodes(node)
-
-
-def _evaluate_test(test: ast.expr, known: Mapping[str, str]) -> bool | None:
-    """Return whether a comparison of a known text with literals holds; None where it is another condition."""
-    match test:
-        case ast.Compare(left=ast.Name(id=name), ops=[operator], comparators=[other]) if name in known:
-            value = evaluate_literal(other)
-            match operator:
-                case ast.Eq() | ast.NotEq() if isinstance(value, str):
-                    return (known[name] == value) is isinstance(operator, ast.Eq)
-                case ast.In() | ast.NotIn() if isinstance(value, tuple | list):
-                    return (known[name] in value) is isinstance(operator, ast.In)
-    return None
+            for each in _follow_log_calls(helper):
+                yield each._replace(is_certain=each.is_certain and is_certain)
 
 
 def _is_own(function: ast.expr) -> bool:
@@ -160,7 +162,7 @@ def _find_keys(node: ast.expr | None, step: _CalledMethod) -> Iterator[str]:
             for keyword in keywords:
                 yield from [keyword.arg] if keyword.arg is not None else _find_keys(keyword.value, step)
         case ast.Call() if (helper := step.follow_call(node)) is not None:
-            for each in _walk_reachable(helper.function, helper.known):
+            for each, _ in helper.walk_reachable():
                 if isinstance(each, ast.Return):
                     yield from _find_keys(each.value, helper)
         case ast.DictComp():
@@ -171,7 +173,7 @@ def _find_keys(node: ast.expr | None, step: _CalledMethod) -> Iterator[str]:
 
 def _find_bound_keys(name: str, step: _CalledMethod) -> Iterator[str]:
     """Yield the keys that a method gives to the dict of a name; none where the name is bound to what is not known."""
-    assigned = [node for node in _walk_reachable(step.function, step.known) if isinstance(node, ast.Assign)]
+    assigned = [node for node, _ in step.walk_reachable() if isinstance(node, ast.Assign)]
     found: list[str] = []
     for node in sorted(assigned, key=lambda node: node.lineno):
         match node:

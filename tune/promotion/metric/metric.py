@@ -68,6 +68,18 @@ def choose_of_logged(tags: Sequence[str], origin: str) -> Metric:
     return Metric(name=name, mode=mode_of(name), origin=origin, others=others, rivals=rivals)
 
 
+def choose_instead(logged: Sequence[str], origin: str, mode: Mode | None) -> Metric | None:
+    """Return the metric of validation that a program is judged by where the one that was drafted is not logged.
+
+    None where none of ``logged`` says by its name that it is of validation, and which way it is better. ``mode``: the
+    only way that counts; None: either does.
+    """
+    found = choose_of_logged(logged, origin) if logged else None
+    if found is None or found.mode is None or not any(map(JUDGED.fullmatch, words_of(found.name))):
+        return None
+    return found if mode in (None, found.mode) else None
+
+
 def choose_monitored(found: Sequence[Metric]) -> Metric | None:
     """Return the metric that a program is judged by, of those that its callbacks monitor: the first of the first kind.
 
