@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tune.paths import display_path
@@ -49,3 +49,14 @@ def _shorten_path(called: Path) -> str:
     """Return the path of a script that the shell does not find by its name."""
     path = called.absolute()
     return shlex.quote(min(os.path.relpath(path), display_path(path), key=len))
+
+
+def without_option(words: Sequence[str], option: str) -> list[str]:
+    """Return a command line without an option and its value."""
+    kept: list[str] = []
+    is_value = False
+    for word in words:
+        if not is_value and word != option and not word.startswith(f"{option}="):
+            kept.append(word)
+        is_value = word == option
+    return kept

@@ -18,7 +18,7 @@ from tune.cli.parser import split_command
 from tune.errors import OptionError
 from tune.paths import ExperimentPaths
 from tune.promotion.options.declared_options import find_options
-from tune.promotion.options.required_words import find_required_words
+from tune.promotion.options.required_words import find_required_words, suggest_args
 from tune.promotion.program import find_program
 from tune.space.dimensions import Choice, FloatRange
 from tune.space.space_file import read_space
@@ -320,21 +320,24 @@ CONFIGS = {
     "config.yaml": (
         {"config.yaml": "trainer: {max_epochs: 3}\n", "other.yaml": "model: {}\n"},
         " --config config.yaml",
+        "",
     ),
     "the only one": (
         {"configs/small.yml": "fit: {}\n", "configs/data.yml": "words: []\n"},
         " --config configs/small.yml",
+        "",
     ),
     "the first of several": (
         {"configs/small.yaml": "model: {}\n", "configs/large.yaml": "model: {}\n"},
         " --config configs/large.yaml",
+        "; the config files there: configs/large.yaml, configs/small.yaml",
     ),
-    "none that is LightningCLI's": ({"config.yaml": "lr: 0.1\n"}, ""),
+    "none that is LightningCLI's": ({"config.yaml": "lr: 0.1\n"}, "", ""),
 }
 
 
-@pytest.mark.parametrize(("files", "words"), CONFIGS.values(), ids=CONFIGS)
-def test_the_config_file_of_a_lightning_cli_that_lies_there_is_proposed(files, words, folder, capfd):
+@pytest.mark.parametrize(("files", "words", "others"), CONFIGS.values(), ids=CONFIGS)
+def test_the_config_file_of_a_lightning_cli_that_lies_there_is_proposed(files, words, others, folder, capfd):
     write_program(folder, "cli", "from lightning.pytorch.cli import LightningCLI\nLightningCLI()\n")
     for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
@@ -343,7 +346,7 @@ def test_the_config_file_of_a_lightning_cli_that_lies_there_is_proposed(files, w
     assert main(["cli.py", "--model.lr=0.1..1"]) == 2
     assert capfd.readouterr().err == (
         "cli.py: the search has to be told 1 thing more\n"
-        f"  --args 'fit{words}'  what cli.py needs on its command line (cli.py:2); --args '' if nothing\n"
+        f"  --args 'fit{words}'  what cli.py needs on its command line (cli.py:2); --args '' if nothing{others}\n"
         f"  Write: promotune cli.py --model.lr=0.1..1 --args 'fit{words}'\n"
     )
 
@@ -355,6 +358,89 @@ def test_of_several_config_files_none_is_proposed_where_the_class_is_known(folde
         (folder / name).write_text("model: {}\n")
 
     assert [word.example for word in find_required_words(find_program(path))] == ["fit"]
+
+
+USES_CLI = "from lightning.pytorch.cli import LightningCLI\nimport pytorch_lightning as pl\n"
+CLI_NET = "class Net(pl.LightningModule):\n    def __init__(self, width: int, dropout: float, lr: float = 0.1): ...\n"
+OWN_OPTION = (
+    "class OwnCLI(LightningCLI):\n    def add_arguments_to_parser(self, parser):\n"
+    "        parser.add_argument('--tag', required=True)\n"
+)
+FIRST = "--config configs/a.yaml"
+NEEDED = {
+    "a parameter that has no default": (f"{CLI_NET}LightningCLI(Net)\n", f"fit {FIRST}"),
+    "without a command": (f"{CLI_NET}LightningCLI(model_class=Net, run=False)\n", FIRST),
+    "a class that the file names": ("LightningCLI()\n", f"fit {FIRST}"),
+    "a class that the file names, without a command": ("LightningCLI(run=False)\n", FIRST),
+    "an option that the file says": (f"{OWN_OPTION}OwnCLI(Other)\n", f"fit {FIRST}"),
+    "an option that it does not": (f"{OWN_OPTION.replace('tag', 'name')}OwnCLI(Other)\n", "fit --name NAME"),
+    "a parameter that a link fills": (
+        f"{CLI_NET.replace('dropout: float,', '')}LightningCLI(Net)\nparser.link_arguments('data.n', 'model.width')\n",
+        "fit",
+    ),
+    "config files of its own": (f"{CLI_NET}LightningCLI(Net, parser_kwargs=KNOWN)\n", "fit"),
+    "words of its own": (f"{CLI_NET}LightningCLI(Net, args=['fit'])\n", ""),
+}
+
+
+@pytest.fixture
+def configs(folder):
+    (folder / "configs").mkdir()
+    for name in "ab":
+        (folder / "configs" / f"{name}.yaml").write_text("model: {width: 4, dropout: 0.1, lr: 0.2}\ntag: x\n")
+
+
+@pytest.mark.usefixtures("configs")
+@pytest.mark.parametrize(("text", "words"), NEEDED.values(), ids=NEEDED)
+def test_a_config_file_is_proposed_where_a_lightning_cli_cannot_do_without(text, words, folder):
+    path = write_program(folder, "cli", f"{USES_CLI}{text}")
+
+    assert " ".join(word.example for word in find_required_words(find_program(path))) == words
+
+
+@pytest.mark.usefixtures("configs")
+@pytest.mark.parametrize("given", [[], ["--args", "fit"]], ids=["no words", "a word"])
+def test_of_several_config_files_all_are_named_and_no_range_of_what_they_hold_is_asked_for(given, folder, capfd):
+    write_program(folder, "cli", f"{USES_CLI}{CLI_NET}LightningCLI(Net)\n")
+
+    assert main(["cli.py", "--model.width", "--model.dropout", *given]) == 2
+    end = "" if given else "; --args '' if nothing"
+    assert capfd.readouterr().err == (
+        "cli.py: the search has to be told 1 thing more\n"
+        f"  --args 'fit {FIRST}'  what cli.py needs on its command line (cli.py:5){end}; "
+        "the config files there: configs/a.yaml, configs/b.yaml\n"
+        f"  Write: promotune cli.py --model.width --model.dropout --args 'fit {FIRST}'\n"
+    )
+
+
+@pytest.mark.usefixtures("configs")
+@pytest.mark.parametrize(
+    ("text", "args", "said", "suggested"),
+    [
+        ("LightningCLI(Net)", "fit", "the following arguments are required: fit.model.width", f"fit {FIRST}"),
+        ("LightningCLI(Net, run=False)", "fit", "unrecognized arguments: fit", FIRST),
+        ("LightningCLI(Other)", "fit --seed 1", "the following arguments are required: x", f"fit --seed 1 {FIRST}"),
+        ("LightningCLI(Net)", f"fit {FIRST}", "the following arguments are required: x", ""),
+        ("LightningCLI(Net)", "", "the following arguments are required: subcommand", f"fit {FIRST}"),
+    ],
+)
+def test_what_a_parser_misses_is_suggested(text, args, said, suggested, folder):
+    program = find_program(write_program(folder, "cli", f"{USES_CLI}{CLI_NET}{text}\n"))
+
+    words, files = suggest_args(program, args.split(), said)
+
+    assert (" ".join(words), files) == (suggested, ("configs/a.yaml", "configs/b.yaml"))
+
+
+def test_the_ends_of_a_number_that_may_be_no_whole_one_are_asked_for(folder, capfd):
+    write_program(folder, "cli", f"{USES_CLI}LightningCLI()\n")
+
+    assert main(["cli.py", "--model.rate=0..1", "--args", "fit"]) == 2
+    assert capfd.readouterr().err == (
+        "--model.rate: the source does not tell whether --model.rate is a whole number, and 0..1 has two of them\n"
+        "  --model.rate=0..1\n               ^^^^\n"
+        "  Write --model.rate=0.0..1.0 for all between, or --model.rate=0,1.\n"
+    )
 
 
 def test_promote_takes_ranges_in_words_too(folder, capfd):

@@ -36,6 +36,8 @@ def test_a_word_is_split_into_a_name_and_a_range(word, name, text):
         ("LR=1e-4..1e-1", 1e-3, FloatRange(low=1e-4, high=0.1, log=True)),
         ("DROPOUT=0..0.5", 0.2, FloatRange(low=0.0, high=0.5)),
         ("DROPOUT=0..0.5", 0, FloatRange(low=0.0, high=0.5)),
+        ("DROPOUT=0..1", 0, FloatRange(low=0.0, high=1.0)),
+        ("LAYERS=0..1", 0, IntRange(low=0, high=1)),
         ("LAYERS=1..6", 2, IntRange(low=1, high=6)),
         ("HIDDEN=16..256", 64, IntRange(low=16, high=256, log=True)),
         ("HIDDEN=1e1..1e3", 60, IntRange(low=10, high=1000, log=True)),
@@ -56,7 +58,14 @@ def test_a_range_has_the_constants_type_and_the_scale_that_promote_would_choose(
     assert repr(found) == repr(dimension)
 
 
+def test_ends_without_a_point_are_of_floats_where_the_parser_makes_floats():
+    found = read_range(split_range("--rate=0..1"), None, None, is_float=True)
+
+    assert repr(found) == repr(FloatRange(low=0.0, high=1.0))
+
+
 WRONG = [
+    ("X=0..1", None, 2, 4, "the source does not tell whether X is a whole number, and 0..1 has two of them"),
     ("LR=1e-4..1e-x", 1e-3, 9, 4, "the high end must be a number, got '1e-x'"),
     ("LR=..0.1", 1e-3, 3, 1, "the low end must be a number, got ''"),
     ("LR=0.1..1e-4", 1e-3, 3, 9, "the low end must be below the high one, got 0.1 and 1e-4"),

@@ -1,5 +1,6 @@
 """Why the baseline did not survive the pre-flight, in words, with the file that holds more."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from tune.experiment.records import (
     WORKER_DIED,
     TrialRecord,
 )
-from tune.invocation import join_words, this_command
+from tune.invocation import join_words, this_command, without_option
 from tune.paths import display_path
 from tune.promotion.metric.find_metric import find_given_to_logger
 from tune.promotion.metric.metric import choose_of_logged, mode_of
+from tune.promotion.options.required_words import suggest_args
 from tune.search.devices.device_faults import is_device_failure
 from tune.search.spec import DRIVER_LOG, Search
+from tune.trial.inputs.command_line import REFUSED
 from tune.trial.process.channel import has_written_stack
 from tune.trial.process.client import NO_PROCESS
 from tune.trial.process.watched import find_crash_places
@@ -39,6 +42,8 @@ def _suggest_other_gpus(record: TrialRecord, search: Search) -> str | None:
     return f"GPU {record.devices} may be what failed: `{words}` leaves it out."
 
 
+OF_WORDS = re.compile(r"required|Missing|unrecognized")
+"""In what a parser says of words that it misses, or does not know."""
 LAST_LINES = 20
 LAST_BYTES = 2**16
 """Of a file that an error quotes, at most."""
@@ -79,7 +84,7 @@ def _suggest_metric(record: TrialRecord, search: Search) -> str | None:
     if search.command is None or space.lines:
         is_opposite = mode is not None and mode != space.mode
         return f"Write there: `metric: {name}`" + (f" and `mode: {mode}`." if is_opposite else ".")
-    words = _without_option(_without_option(shlex.split(search.command), "--metric"), "--mode")
+    words = without_option(without_option(shlex.split(search.command), "--metric"), "--mode")
     return f"Write: {join_words([*words, '--metric', name, *([] if mode else ['--mode', 'min'])])}"
 
 
@@ -90,15 +95,18 @@ def _names_in_its_place(record: TrialRecord, search: Search) -> list[str]:
     return [] if space.others or is_elsewhere else record.logged
 
 
-def _without_option(words: list[str], option: str) -> list[str]:
-    """Return a command line without an option and its value."""
-    kept: list[str] = []
-    is_value = False
-    for word in words:
-        if not is_value and word != option and not word.startswith(f"{option}="):
-            kept.append(word)
-        is_value = word == option
-    return kept
+def _suggest_words(message: str, search: Search) -> str | None:
+    """Return the command with the words that the program's parser missed, as far as its source tells; else None."""
+    if REFUSED not in message or not OF_WORDS.search(message):
+        return None
+    args, files = suggest_args(search.program, search.space.args, message)
+    if not args:
+        return None
+    lying = f"The config files there: {', '.join(files)}.\n  " if len(files) > 1 else ""
+    if search.command is None or search.space.lines:
+        return f"{lying}Write there: `args: {join_words(args)}`."
+    words = without_option(shlex.split(search.command), "--args")
+    return f"{lying}Write: {join_words([*words, '--args', join_words(args)])}"
 
 
 def create_preflight_error(record: TrialRecord | None, search: Search, death: str | None) -> PromotuneError:
@@ -126,7 +134,9 @@ def create_preflight_error(record: TrialRecord | None, search: Search, death: st
             name, _, what = failure.message.partition(": ")
             return kind(search.space.place_of_entry(f"constants.{name}"), what, failure.hint)
     if failure.ours and failure.kind == ProgramError.__name__:
-        return ProgramError(None, failure.message, failure.hint)
+        words = _suggest_words(failure.message, search)
+        hint = "\n  ".join(line for line in (words or failure.hint,) if line)
+        return ProgramError(None, failure.message, hint or None)
     if failure.ours and failure.kind in (WORKER_DIED, HUNG):
         said = _tell_file(search, "All that the program printed:", "The program's last lines:", version.log)
         hint = "\n  ".join(line for line in (failure.hint, said) if line)

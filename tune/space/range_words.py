@@ -70,14 +70,14 @@ def split_range(word: str) -> RangeWord:
     return RangeWord(word, word[:place], place + 1)
 
 
-def read_range(written: RangeWord, held: Value, suggested: Dimension | None) -> Dimension:
+def read_range(written: RangeWord, held: Value, suggested: Dimension | None, *, is_float: bool = False) -> Dimension:
     """Return the range or the choice that was written; raise OptionError, which points at what is wrong with it.
 
     ``held``: what the source holds; None where only running the program tells. ``suggested``: what `promote` would
-    write, whose scale a range takes.
+    write, whose scale a range takes. ``is_float``: whether its parser makes a float of each number.
     """
     reader = _Reader(written, held)
-    return reader.choice() if written.is_choice else reader.ends(suggested)
+    return reader.choice() if written.is_choice else reader.ends(suggested, is_float=is_float)
 
 
 def read_guess(written: RangeWord, held: Value) -> float:
@@ -149,7 +149,7 @@ class _Reader:
             place += len(text) + len(COMMA)
         return Choice(options=tuple(options))
 
-    def ends(self, suggested: Dimension | None) -> Dimension:
+    def ends(self, suggested: Dimension | None, *, is_float: bool) -> Dimension:
         """Return the range between two ends, on the scale that was suggested."""
         self.check_kind()
         text, name = self._written.text, self._written.name
@@ -173,7 +173,12 @@ class _Reader:
             least = "1" if is_int(low) and is_int(high) else f"{high / 1000:g}"
             what = f"{name} is searched by orders of magnitude, and {first} has none"
             self._refuse_range(first, 0, what, f"Write {name}={least}{BETWEEN}{last}.")
-        if is_int(low) and is_int(high):
+        is_share = isinstance(suggested, FloatRange) and self._held in (0, 1)  # a float that was written short
+        if is_int(low) and is_int(high) and not is_float and not is_share:
+            if self._held is None and high - low == 1:
+                what = f"the source does not tell whether {name} is a whole number, and {text} has two of them"
+                hint = f"Write {name}={float(low)}{BETWEEN}{float(high)} for all between, or {name}={low}{COMMA}{high}."
+                self._refuse_range(text, 0, what, hint)
             return IntRange(low=low, high=high, log=is_log)
         return FloatRange(low=float(low), high=float(high), log=is_log)
 

@@ -175,7 +175,8 @@ def _line_as_written(name: str, word: RangeWord, held: Held, receivers: Sequence
         remark = f"around {format_inline_yaml(guess)}, as given: {suggestion.remark}"
     else:
         suggested = None if value is None else suggest_range(telling, value, receivers).dimension
-        dimension, remark = read_range(word, value, suggested), "as given"
+        is_float = isinstance(held, Option) and held.is_float
+        dimension, remark = read_range(word, value, suggested, is_float=is_float), "as given"
     remark = f"{held.value if isinstance(held.value, Unknown) else format_inline_yaml(value)} ({held.where}): {remark}"
     return TemplateLine(key=name, dimension=dimension, held=value, is_whole=isinstance(value, int), remark=remark)
 

@@ -17,12 +17,14 @@ from tune.cli.parser import SEARCH_PROGRAM, SPACE, both_given_error, find_other_
 from tune.cli.promote_request import PromoteRequest, build_request
 from tune.cli.terminal.screen import Screen
 from tune.errors import MetricError, OptionError
-from tune.invocation import join_words, this_command
+from tune.invocation import join_words, this_command, without_option
 from tune.promotion.checks.program_checks import check_modules
 from tune.promotion.find.literals import Unknown
 from tune.promotion.metric.metric import CALLBACKS, Metric, choose_instead
 from tune.promotion.options.declared_options import SIMILAR, find_options
-from tune.promotion.options.required_words import find_required_words
+from tune.promotion.options.option import Option, OptionParser
+from tune.promotion.options.option_values import value_in_force
+from tune.promotion.options.required_words import find_required_words, suggest_args
 from tune.promotion.program import Program, find_program
 from tune.space.range_words import split_range
 from tune.space.settings import Settings
@@ -48,8 +50,8 @@ def run(given: argparse.Namespace) -> int:
     screen = Screen(quiet=given.quiet)
     lines = list(build_lines(request))
     words = list(_missing_words(given, request))
-    # What a config file may hold is not missing where the command line is yet to name one
-    told = [line for line in lines if not (words and line.key.endswith("=") and line.dimension is None)]
+    # What a config file holds is not missing where the command line is yet to name one
+    told = [line for line in lines if not (words and line.dimension is None and _is_told_by(words, line.key, request))]
     missing = [*words, *_missing_length(request), *_missing_ranges(request, told)]
     metric = None if words and _is_run_needed(given, request) else find_metric_of(given, request, screen)
     if metric is not None and metric.rivals:
@@ -120,12 +122,34 @@ def _check_options(given: argparse.Namespace, program: Program) -> None:
 
 def _missing_words(given: argparse.Namespace, request: PromoteRequest) -> Iterator[Missing]:
     """Yield what the program's parser needs."""
-    if isinstance(request.shape, Script) and given.args is None:
-        required = find_required_words(request.program)
-        if required:
-            name = request.program.source.name
-            what = f"what {name} needs on its command line ({required[0].place}); --args '' if nothing"
-            yield what, f"--args '{' '.join(each.example for each in required)}'"
+    if not isinstance(request.shape, Script):
+        return
+    name, required = request.program.source.name, find_required_words(request.program)
+    args, files = tuple(each.example for each in required), [file for each in required for file in each.files]
+    end = "; --args '' if nothing"
+    if given.args is not None:
+        has_file_left = any(_is_left_to_a_file(key, request) for key in request.held)
+        args, end = suggest_args(request.program, request.args, "")[0] if has_file_left else (), ""
+    if args:
+        lying = f"; the config files there: {', '.join(dict.fromkeys(files))}" if len(set(files)) > 1 else ""
+        what = f"what {name} needs on its command line ({required[0].place}){end}{lying}"
+        yield what, f"--args '{' '.join(args)}'"
+
+
+def _is_left_to_a_file(key: str, request: PromoteRequest) -> bool:
+    """Tell whether a LightningCLI's option has neither a value in the source nor a range."""
+    held = request.held[key]
+    is_of_cli = isinstance(held, Option) and held.parser is OptionParser.LIGHTNING_CLI
+    return is_of_cli and isinstance(held.value, Unknown) and request.written[key].start is None
+
+
+def _is_told_by(missing: Sequence[Missing], key: str, request: PromoteRequest) -> bool:
+    """Tell whether the words that are asked for may name a file that holds a value which no source tells."""
+    held = request.held[key]
+    if key.endswith("=") or not isinstance(held, Option):
+        return key.endswith("=")
+    args = [word for _, words in missing for word in shlex.split(shlex.split(words)[-1])]
+    return not isinstance(value_in_force(held, request.program, args), Unknown)
 
 
 def _missing_length(request: PromoteRequest) -> Iterator[Missing]:
@@ -163,7 +187,10 @@ def _tell(missing: Sequence[Missing], given: argparse.Namespace, found: Sequence
     width = max(len(words) for _, words in missing)
     told = [f"{words:<{width}}  {what}" for what, words in missing]
     named = {words.partition("=")[0] for _, words in missing}
-    command = join_words([*(word for word in given.words if split_range(word).name.rstrip("=") not in named), *found])
+    given_words = (
+        without_option(given.words, "--args") if any(each.startswith("--args ") for each in named) else given.words
+    )
+    command = join_words([*(word for word in given_words if split_range(word).name.rstrip("=") not in named), *found])
     words = " ".join(words for _, words in missing)
     what = f"the search has to be told {len(missing)} thing{'s' if len(missing) > 1 else ''} more"
     return OptionError(given.program, what, "\n  ".join([*told, f"Write: {this_command()} {command} {words}"]))

@@ -20,6 +20,9 @@ FIELD_FUNCTIONS = frozenset({"field", "Field", "ib", "attrib"})
 MODEL_BASES = frozenset({"NamedTuple", "BaseModel", "BaseSettings"})
 MAX_BASES = 12
 
+FLOAT = re.compile(r"float|float \| None|None \| float|(typing\.)?Optional\[float\]")
+"""Annotations of floats."""
+
 Base = tuple[ModuleScan, ast.ClassDef]
 
 
@@ -36,6 +39,12 @@ class Parameter:
     """The file that declares it."""
     declared: Definition
     """The function or class that declares it; one that inherits its constructor shares the parameter."""
+    annotation: ast.expr | None = None
+
+    @property
+    def is_float(self) -> bool:
+        """Whether its annotation says that it is a float, or None."""
+        return self.annotation is not None and FLOAT.fullmatch(ast.unparse(self.annotation)) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +171,23 @@ def _build_parameters(
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
     for argument, default in list(zip(positional, defaults, strict=True))[bound:]:
-        yield Parameter(name=argument.arg, default=default, by_position=True, survey=survey, declared=declared)
+        yield Parameter(
+            name=argument.arg,
+            default=default,
+            by_position=True,
+            survey=survey,
+            declared=declared,
+            annotation=argument.annotation,
+        )
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        yield Parameter(name=argument.arg, default=default, by_position=False, survey=survey, declared=declared)
+        yield Parameter(
+            name=argument.arg,
+            default=default,
+            by_position=False,
+            survey=survey,
+            declared=declared,
+            annotation=argument.annotation,
+        )
 
 
 def _is_field_call(call: ast.Call) -> bool:

@@ -284,7 +284,7 @@ def _of_signature(own: ProjectSymbol, prefix: str, project: Project, parser: Opt
             parser=parser,
             dest=f"{prefix}{parameter.name}",
             is_read=is_parameter_read(parameter.name, parameter.declared, parameter.survey, project),
-            is_float=isinstance(value, float),
+            is_float=isinstance(value, float) or parameter.is_float,
             place=place,
             names=tuple(dict.fromkeys((name, _to_dashes(name) if parser is OptionParser.FUNCTION else name))),
             default=_find_default_site(default, parameter.survey),

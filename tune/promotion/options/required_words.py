@@ -4,8 +4,8 @@ import ast
 import os
 import re
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tune.errors import relative_if_shorter
@@ -14,6 +14,7 @@ from tune.promotion.configs.config_file import SUFFIXES, read_mapping
 from tune.promotion.configs.read_files import OF_TOOLS
 from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol, project_of
+from tune.promotion.find.signatures import signature_of
 from tune.promotion.find.usages import is_open_cli, takes_any_class_by_cli
 from tune.promotion.options.declared_options import is_lightning_cli
 from tune.promotion.options.option_reads import may_be_executed
@@ -39,6 +40,9 @@ CONFIG_KEYS = frozenset({"model", "trainer", "fit"})
 TRAINS = re.compile(r"train|fit")
 """In the name of the command that a search gives."""
 
+UNKNOWN_WORDS = "unrecognized arguments"
+"""What argparse says of words that it does not take."""
+
 MAY_BE_LEFT_OUT = frozenset({"?", "*", "argparse.OPTIONAL", "argparse.REMAINDER", "argparse.ZERO_OR_MORE"})
 """Values of `nargs` with which no word has to stand on the command line."""
 
@@ -53,12 +57,62 @@ class RequiredWord:
     """``file:line`` of its declaration."""
     example: str
     """What the user may write."""
+    files: tuple[str, ...] = ()
+    """The config files that lie there, of which it may name another."""
+    is_of_cli: bool = False
+    """Whether LightningCLI itself requires it: its command stands before the options of it."""
 
 
 def find_required_words(program: Program) -> tuple[RequiredWord, ...]:
-    """Return them in the order of the files; those of argparse, click and LightningCLI alone."""
+    """Return them in the order of the files; those of argparse, click and LightningCLI alone.
+
+    What the config file says that is proposed for a LightningCLI no word has to say.
+    """
     project = project_of(program)
-    return tuple(word for survey in project.surveys.values() for word in _find_required(survey, project))
+    found = [word for survey in project.surveys.values() for word in _find_required(survey, project)]
+    of_cli = [_with_config(word, found) for word in found if word.is_of_cli]
+    said = {key for word in of_cli for key in _keys_of_config(word.example)}
+    return (*of_cli, *(word for word in found if not word.is_of_cli and word.name.lstrip("-") not in said))
+
+
+def _with_config(word: RequiredWord, found: Sequence[RequiredWord]) -> RequiredWord:
+    """Return LightningCLI's word with the first config file, where that says what the parser requires beside it."""
+    if "--config" in word.example or not word.files:
+        return word
+    example = f"{word.example} --config {shlex.quote(word.files[0])}"
+    said = set(_keys_of_config(example))
+    is_said = any(each.name.lstrip("-") in said for each in found if not each.is_of_cli)
+    return replace(word, example=example) if is_said else word
+
+
+def _keys_of_config(example: str) -> Iterator[str]:
+    """Yield the keys at the top of the config file that an example names, and of its part for the command."""
+    command, _, file = example.partition("--config ")
+    held = read_mapping(Path(*shlex.split(file))) or {} if file else {}
+    part = held.get(command.strip())
+    yield from (str(key) for each in (held, part) if isinstance(each, Mapping) for key in each)
+
+
+def suggest_args(program: Program, args: Sequence[str], said: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return a command line for a program that its parser refused, and the config files of which it names the first.
+
+    The command line is empty where the source tells nothing beside ``args``. ``said``: the parser's words.
+    """
+    required = find_required_words(program)
+    words = shlex.split(" ".join(each.example for each in required))
+    files = tuple(dict.fromkeys(file for each in required for file in each.files))
+    kept = [] if UNKNOWN_WORDS in said else list(args)
+    if files and "--config" not in words and any(each.is_of_cli for each in required):
+        words += ["--config", files[0]]
+    names = {word.partition("=")[0] for word in kept}
+    if {"--config", "-c"} & names and not {word for word in words if word.startswith("-")} - names - {"--config"}:
+        return (), files
+    missing: list[str] = []
+    for place, word in enumerate(words):
+        is_value = place > 0 and words[place - 1].startswith("-") and not word.startswith("-")
+        is_there = words[place - 1] in names if is_value else word in names
+        missing += [] if is_there else [word]
+    return ((*kept, *missing) if missing else ()), files
 
 
 def describe_hidden_options(program: Program, written: str) -> str | None:
@@ -76,18 +130,51 @@ def describe_hidden_options(program: Program, written: str) -> str | None:
     return f"the command line says which classes LightningCLI builds: `{command}` lists their options and values too"
 
 
-def _find_config(program: Program, *, is_needed: bool) -> str | None:
-    """Return LightningCLI's config file as the command line would name it; None where there is none.
-
-    Of several it is the first one where the CLI cannot do without (``is_needed``), else none.
-    """
+def _find_configs(program: Program) -> tuple[str, ...]:
+    """Return LightningCLI's config files as the command line would name them, those of the first place with any."""
     folders = dict.fromkeys((Path.cwd(), program.path.parent))
     for name in CONFIG_NAMES:
         for folder in folders:
             found = [path for path in sorted(folder.glob(name)) if CONFIG_KEYS & (read_mapping(path) or {}).keys()]
             if found:
-                return os.path.relpath(found[0]) if len(found) == 1 or is_needed else None
-    return None
+                return tuple(map(os.path.relpath, found))
+    return ()
+
+
+def _words_of_cli(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[RequiredWord]:
+    """Yield the command that a LightningCLI requires, with the config file that it cannot do without; or that alone.
+
+    Where it can do without, the file is proposed if it is the only one.
+    """
+    takes_command = _takes_a_command(called, survey, project)
+    reads_words = is_lightning_cli(called, survey, project) and "args" not in {
+        each.arg for each in called.node.keywords
+    }
+    if not (takes_command or reads_words):
+        return
+    files = _find_configs(project.program)
+    is_needed = is_open_cli(called.node) or _requires_parameters(called.node, survey, project)
+    is_proposed = files and (is_needed or (takes_command and len(files) == 1))
+    words = (["fit"] if takes_command else []) + ([f"--config {shlex.quote(files[0])}"] if is_proposed else [])
+    if words:
+        place = survey.place_of_line(called.node.lineno)
+        yield RequiredWord(words[0].partition(" ")[0], place, " ".join(words), files, is_of_cli=True)
+
+
+def _requires_parameters(node: ast.Call, survey: ModuleScan, project: Project) -> bool:
+    """Tell whether a class that a LightningCLI builds has a parameter without a default, which no link fills."""
+    keywords = {each.arg: each.value for each in node.keywords}
+    if "parser_kwargs" in keywords:
+        return False  # it may name config files
+    for place, (keyword, part) in enumerate((("model_class", "model"), ("datamodule_class", "data"))):
+        given = node.args[place] if place < len(node.args) else keywords.get(keyword)
+        own = project.resolve_name(dotted_path(given) or "", survey) if given is not None else None
+        signature = signature_of(own, project) if isinstance(own, ProjectSymbol) else None
+        for each in signature.parameters if signature is not None else ():
+            is_linked = any(f"{part}.{each.name}" in survey.strings for survey in project.surveys.values())
+            if each.default is None and not is_linked:
+                return True
+    return False
 
 
 def _find_required(survey: ModuleScan, project: Project) -> Iterator[RequiredWord]:
@@ -96,10 +183,7 @@ def _find_required(survey: ModuleScan, project: Project) -> Iterator[RequiredWor
     told: set[str] = set()
     for called in filter(lambda each: may_be_executed(each, project), survey.calls):
         node = called.node
-        if _takes_a_command(called, survey, project):
-            config = _find_config(project.program, is_needed=is_open_cli(node))
-            words = "fit" if config is None else f"fit --config {shlex.quote(config)}"
-            yield RequiredWord("fit", survey.place_of_line(node.lineno), words)
+        yield from _words_of_cli(called, survey, project)
         command = commands.get(_receiver_of(node))
         if command is not None and chosen is not None:
             if command.name != chosen.name:
@@ -121,7 +205,8 @@ def _find_declared(node: ast.Call, survey: ModuleScan, program: Program) -> Iter
     is_positional = not names[0].startswith("-") and callee != "option"
     if _is_true(keywords.get("required")) or (is_positional and _must_be_there(keywords)):
         name = max(names, key=len)
-        yield RequiredWord(name, survey.place_of_line(node.lineno), _example(name, program))
+        files = find_config_files(program) if OF_A_FILE.search(name.lstrip("-").replace("-", "_")) else ()
+        yield RequiredWord(name, survey.place_of_line(node.lineno), _example(name, files), files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,22 +248,21 @@ def _takes_a_command(called: CallSite, survey: ModuleScan, project: Project) -> 
     return not any(map(_is_false, inner))
 
 
-def _example(name: str, program: Program) -> str:
-    metavar = name.lstrip("-").replace("-", "_").upper()
-    file = find_config_file(program) if OF_A_FILE.search(name.lstrip("-").replace("-", "_")) else None
-    said = metavar if file is None else join_words([file])
+def _example(name: str, files: Sequence[str]) -> str:
+    said = join_words(files[:1]) if files else name.lstrip("-").replace("-", "_").upper()
     return f"{name} {said}" if name.startswith("-") else said
 
 
-def find_config_file(program: Program) -> str | None:
-    """Return the first config file below the working directory, or beside the program; None where there is none."""
+def find_config_files(program: Program) -> tuple[str, ...]:
+    """Return the config files below the working directory, or beside the program, those of the first place with any."""
     folders = dict.fromkeys((Path.cwd(), program.path.parent))
-    paths = (path for pattern in CONFIG_FOLDERS for folder in folders for path in sorted(folder.glob(pattern)))
-    for path in paths:
-        is_other = path.name in OF_OTHERS or path.name.startswith(".") or path.suffix not in SUFFIXES
-        if not is_other and read_mapping(path):
-            return os.path.relpath(path)
-    return None
+    for pattern in CONFIG_FOLDERS:
+        for folder in folders:
+            paths = (path for path in sorted(folder.glob(pattern)) if path.suffix in SUFFIXES)
+            own = [path for path in paths if path.name not in OF_OTHERS and not path.name.startswith(".")]
+            if found := tuple(os.path.relpath(path) for path in own if read_mapping(path)):
+                return found
+    return ()
 
 
 def _must_be_there(keywords: dict[str | None, ast.expr]) -> bool:

@@ -29,6 +29,9 @@ from tune.trial.describe_exception import program_frames
 from tune.trial.inputs.word_reads import ANY, NamespaceLog, NotedWords, ReadLog, note_reads
 from tune.trial.messages import Job
 
+REFUSED = "the program ended with status"
+"""How it is told that a parser refused the command line."""
+
 NESTED_CONFIG = re.compile(r"Subcommand '(\w+)' does not accept option '\1\.")
 """jsonargparse's words for a config file that has a part for each subcommand, where it is given to one of them."""
 
@@ -131,7 +134,7 @@ class CommandLine:
             hint = (
                 f"The config file has a part for `{nested[1]}`: write its `--config` before `{nested[1]}` under `args:`"
             )
-        what = f"the program ended with status {end.code}: {_one_line(said)}"
+        what = f"{REFUSED} {end.code}: {_one_line(said)}"
         place = self._program.name_of(self._program.path)
         raise ProgramError(place, what, f"{hint}; `promote` takes it as --args.") from end
 
