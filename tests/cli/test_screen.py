@@ -121,7 +121,7 @@ def test_sentences_break_between_words_and_not_within_what_is_to_be_copied(width
 def test_a_hint_breaks_between_words_on_a_terminal_and_is_one_line_in_a_file(tmp_path, capfd):
     script = tmp_path / "print.py"
     script.write_text(
-        f"from tune.cli.terminal.summary import Screen\nScreen().print_prose({SENTENCE!r})\nprint('done')\n"
+        f"from tune.cli.terminal.screen import Screen\nScreen().print_prose({SENTENCE!r})\nprint('done')\n"
     )
     terminal = Terminal(python(str(script)), columns=60, rows=10)
     try:

@@ -18,6 +18,7 @@ from tune.cli.parser import split_command
 from tune.errors import OptionError
 from tune.paths import ExperimentPaths
 from tune.promotion.options.declared_options import find_options
+from tune.promotion.options.option_values import value_in_force
 from tune.promotion.options.required_words import find_required_words, suggest_args
 from tune.promotion.program import find_program
 from tune.space.dimensions import Choice, FloatRange
@@ -253,6 +254,78 @@ def test_the_config_file_that_an_option_has_to_name_is_asked_for_and_no_range_of
     assert (
         "`promotune constants named.py --args '--config_path configs/a.yaml'` lists them too" in capfd.readouterr().out
     )
+
+
+LOADING = """
+import argparse
+
+import pytorch_lightning as pl
+import yaml
+
+
+class Load(argparse.Action):
+    def __call__(self, parser, namespace, file, option=None):
+        for key, value in yaml.safe_load(open(file)).items():
+            setattr(namespace, key, value)
+
+
+class Net(pl.LightningModule):
+    def validation_step(self, batch, index):
+        self.log("val_loss", 1.0)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--conf", action=Load)
+    parser.add_argument("--lr", type=float, default=0.1)
+    args = parser.parse_args()
+    pl.Trainer(max_epochs=1).fit(Net(args.lr, args.optim["width"]))
+"""
+OPENED = LOADING.replace("action=Load", "type=argparse.FileType('r')")
+NO_FILE = "optim.width=: it stands in conf/a.yaml, conf/b.yaml, and --conf names no file\n  Write: {}\n"
+NO_CONSTANT = (
+    "'optim.width' is not a constant of load.py\n  Did you mean 'optim.width=' of conf/a.yaml?  "
+    "Then add --args '--conf conf/a.yaml'.  `promotune constants load.py` lists them all.\n"
+)
+NO_LR = "'lr' is not a constant of load.py\n  Did you mean '--lr'?  `promotune constants load.py` lists them all.\n"
+UNNAMED = {
+    "a value": ("optim.width=", NO_FILE),
+    "its range": ("optim.width=4..8", NO_CONSTANT),
+    "its name": ("optim.width", NO_CONSTANT),
+    "an option": ("lr", NO_LR),
+}
+
+
+@pytest.fixture
+def loading(folder):
+    (folder / "conf").mkdir()
+    for name in "ab":
+        (folder / "conf" / f"{name}.yaml").write_text("lr: 0.2\noptim: {width: 4}\n")
+    return folder
+
+
+@pytest.mark.parametrize("command", ["", "promote"], ids=["search", "promote"])
+@pytest.mark.parametrize("text", [LOADING, OPENED], ids=["an action", "a type"])
+@pytest.mark.parametrize(("name", "told"), UNNAMED.values(), ids=UNNAMED)
+def test_a_value_of_a_file_that_no_word_names_is_told_with_the_words(
+    name, told, text, command, loading, monkeypatch, capfd
+):
+    write_program(loading, "load", text)
+    monkeypatch.setattr(sys, "argv", ["promotune", *command.split(), "load.py", name])
+
+    assert main(sys.argv[1:]) == 2
+    written = " ".join([*sys.argv, "--args '--conf conf/a.yaml'"])
+    assert capfd.readouterr().err == told.format(written)
+
+
+@pytest.mark.parametrize(("text", "value"), [(LOADING, "in conf/a.yaml, as --conf may set it"), (OPENED, "0.1")])
+def test_what_an_action_of_the_program_may_set_has_no_value_of_its_default(text, value, loading):
+    program = find_program(write_program(loading, "load", text))
+    option = next(each for each in find_options(program) if each.name == "--lr")
+
+    for args in (["--conf", "conf/a.yaml"], ["--conf=conf/a.yaml"]):
+        assert repr(value_in_force(option, program, args)) == value
+    assert value_in_force(option, program, []) == 0.1
 
 
 def test_an_option_that_a_name_of_add_argument_declares_is_one(folder):

@@ -1,17 +1,20 @@
 """What `promote` was asked for: constants, their ranges, and the shape of the program."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tune.cli.arguments import parse_args_option
 from tune.cli.name_words import check_ranges, check_trains
 from tune.errors import ConstantError, OptionError
+from tune.invocation import join_words, typed_command, without_option
 from tune.promotion.constant import Constant
 from tune.promotion.find_constants import check_known, check_together, find_all, find_constant
 from tune.promotion.options.declared_options import find_option, find_options
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import value_in_force
+from tune.promotion.options.required_words import find_unnamed_file
 from tune.promotion.program import Program
 from tune.promotion.program_kind import shape_of, system_of
 from tune.search.schedulers.trial_length import BOUNDS, find_epochs_constant
@@ -89,6 +92,19 @@ def build_request(given: argparse.Namespace, program: Program) -> PromoteRequest
         written=written,
         trainer={name: parse_trainer_value(text) for name, text in given.trainer.items()},
     )
+
+
+def check_files_named(request: PromoteRequest) -> None:
+    """Raise OptionError at a value of a config file that an option of the program has to name, and does not."""
+    unnamed = find_unnamed_file(request.program, request.args) if isinstance(request.shape, Script) else None
+    for name, held in request.held.items():
+        is_of_a_file = isinstance(held, Option) and held.parser is OptionParser.WORDS
+        files = unnamed.find_holding(held.dest) if unnamed and is_of_a_file and isinstance(held, Option) else ()
+        if unnamed is not None and files:
+            args = join_words([*request.args, unnamed.option, files[0]])
+            command = join_words([*without_option(shlex.split(typed_command()), "--args"), "--args", args])
+            what = f"it stands in {', '.join(files)}, and {unnamed.option} names no file"
+            raise OptionError(name, what, f"Write: {command}")
 
 
 def _name_in(program: Program, word: RangeWord, args: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from tune.promotion.find_constants import find_all, shortest_names
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import option_in_force
-from tune.promotion.options.required_words import OF_A_FILE, describe_hidden_options, find_config_files
+from tune.promotion.options.required_words import describe_hidden_options, find_unnamed_file
 from tune.promotion.program import Program, find_program
 from tune.promotion.ranking.rank import Rank
 from tune.promotion.ranking.rank_constants import ConstantRanking, is_never_read
@@ -208,15 +208,12 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
 
 def _tell_unnamed_file(listing: Listing, written: str) -> Iterator[str]:
     """Yield what lists the values of a config file, where the command line has to name it and does not."""
-    if listing.args or any(option.parser is OptionParser.FILE for option in listing.options):
+    unnamed = None if listing.args else find_unnamed_file(listing.program, ())
+    if unnamed is None or any(option.parser is OptionParser.FILE for option in listing.options):
         return
-    for option in listing.options:
-        is_unset = option.value is None or isinstance(option.value, Unknown)
-        if option.parser is OptionParser.ARGPARSE and is_unset and OF_A_FILE.search(option.dest):
-            file = next(iter(find_config_files(listing.program)), "FILE")
-            words = join_words(["--args", f"{option.name} {join_words([file])}"])
-            command = f"{this_command()} constants {written} {words}"
-            yield f"{option.name} may name a file that holds values: `{command}` lists them too"
+    words = join_words(["--args", f"{unnamed.option} {join_words([next(iter(unnamed.files), 'FILE')])}"])
+    command = f"{this_command()} constants {written} {words}"
+    yield f"{unnamed.option} may name a file that holds values: `{command}` lists them too"
 
 
 def show_refused(screen: Screen, findings: ConstantScan) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tune.cli.metric_run import run_for_metric
-from tune.cli.promote_request import Held, PromoteRequest, build_request
+from tune.cli.promote_request import Held, PromoteRequest, build_request, check_files_named
 from tune.cli.terminal.screen import Screen
 from tune.errors import OptionError, UserError, relative_if_shorter
 from tune.invocation import this_command
@@ -45,6 +45,7 @@ def run(given: argparse.Namespace) -> int:
     program = find_program(Path(given.program))
     check_modules(program)
     request = build_request(given, program)
+    check_files_named(request)
     path = _choose_output(given, request)
     if path.exists() and not given.force:
         raise OptionError(

@@ -14,7 +14,7 @@ from tune.cli.command_parsers import build_parser
 from tune.cli.commands.promote import build_lines, find_metric_in_source, find_metric_of
 from tune.cli.metric_run import IN_THE_PREFLIGHT, is_found_by_a_run
 from tune.cli.parser import SEARCH_PROGRAM, SPACE, both_given_error, find_other_spelling, storage_of
-from tune.cli.promote_request import PromoteRequest, build_request
+from tune.cli.promote_request import PromoteRequest, build_request, check_files_named
 from tune.cli.terminal.screen import Screen
 from tune.errors import MetricError, OptionError
 from tune.invocation import join_words, this_command, without_option
@@ -50,6 +50,8 @@ def run(given: argparse.Namespace) -> int:
     screen = Screen(quiet=given.quiet)
     lines = list(build_lines(request))
     words = list(_missing_words(given, request))
+    if not words:
+        check_files_named(request)
     # What a config file holds is not missing where the command line is yet to name one
     told = [line for line in lines if not (words and line.dimension is None and _is_told_by(words, line.key, request))]
     missing = [*words, *_missing_length(request), *_missing_ranges(request, told)]

@@ -4,7 +4,7 @@ Where that is not certain the value is Unknown: the sampler would learn a wrong 
 """
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from tune.promotion.configs.config_layers import COMMANDS, CONFIG
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import parses_configs
 from tune.promotion.find.literals import Unknown
+from tune.promotion.find.module_scan import dotted_path
+from tune.promotion.find.project import ProjectSymbol, project_of
 from tune.promotion.options.declared_options import imported_packages
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.program import Program
@@ -57,7 +59,7 @@ def value_in_force(option: Option, program: Program, args: Sequence[str]) -> Val
     elif _reads_elsewhere(program):
         found = _by_name(replace(option, value=Unknown("may stand in a config file")), args)
     else:
-        found = _by_name(option, args)
+        found = _by_name(_as_loaded(option, program, args), args)
     return float(found) if found is not value and option.is_float and is_int(found) else found
 
 
@@ -127,6 +129,29 @@ def _parse_given_value(option: Option, text: str | None, following: Sequence[str
     if text is None:
         return parse_scalar(following[0]) if following else option.value
     return parse_scalar(text)
+
+
+def _as_loaded(option: Option, program: Program, args: Sequence[str]) -> Option:
+    """Return an option whose value an action of the program's own may have set, of a file that ``args`` name."""
+    for position, word in enumerate(args) if args else ():
+        name, equals, text = word.partition("=")
+        file = text if equals else next(iter(args[position + 1 : position + 2]), "")
+        if name.startswith("-") and file.endswith(CONFIG_SUFFIXES) and name in _names_with_own_action(program):
+            held = read_mapping(Path(file).absolute())
+            if held is None or option.dest in held:
+                return replace(option, value=Unknown(f"in {file}, as {name} may set it"))
+    return option
+
+
+def _names_with_own_action(program: Program) -> Iterator[str]:
+    """Yield the names of options whose action is a class of the program: ``add_argument("--conf", action=Load)``."""
+    project = project_of(program)
+    for survey in project.surveys.values():
+        for called in survey.calls:
+            action = next((each.value for each in called.node.keywords if each.arg == "action"), None)
+            path = None if action is None else dotted_path(action)
+            if path is not None and isinstance(project.resolve_name(path, survey), ProjectSymbol):
+                yield from (str(each.value) for each in called.node.args if isinstance(each, ast.Constant))
 
 
 def _may_mean(word: str, option: Option) -> bool:

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from tune.errors import relative_if_shorter
 from tune.invocation import join_words, this_command
-from tune.promotion.configs.config_file import SUFFIXES, read_mapping
+from tune.promotion.configs.config_file import SUFFIXES, read_mapping, read_values
 from tune.promotion.configs.read_files import OF_TOOLS
+from tune.promotion.find.literals import Unknown
 from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol, project_of
 from tune.promotion.find.signatures import signature_of
 from tune.promotion.find.usages import is_open_cli, takes_any_class_by_cli
-from tune.promotion.options.declared_options import is_lightning_cli
+from tune.promotion.options.declared_options import find_options, is_lightning_cli
+from tune.promotion.options.option import OptionParser
 from tune.promotion.options.option_reads import may_be_executed
 from tune.promotion.options.parser_defaults import is_add_argument
 from tune.promotion.program import Program
@@ -113,6 +115,41 @@ def suggest_args(program: Program, args: Sequence[str], said: str) -> tuple[tupl
         is_there = words[place - 1] in names if is_value else word in names
         missing += [] if is_there else [word]
     return ((*kept, *missing) if missing else ()), files
+
+
+@dataclass(frozen=True, slots=True)
+class UnnamedFile:
+    """An option that may name a config file, and names none."""
+
+    option: str
+    files: tuple[str, ...]
+    """The config files that lie there."""
+
+    def find_holding(self, key: str) -> list[str]:
+        """Return the files that hold a value: ``optim.lr``."""
+        return [file for file in self.files if tuple(key.split(".")) in read_values(Path(file).absolute())]
+
+
+def find_unnamed_file(program: Program, args: Sequence[str]) -> UnnamedFile | None:
+    """Return the first option that may name a config file, and names none by its default or ``args``."""
+    said = {word.partition("=")[0] for word in args}
+    for option in find_options(program, args):
+        is_unset = option.value in (None, "") or isinstance(option.value, Unknown)
+        if option.parser in (OptionParser.ARGPARSE, OptionParser.CLICK) and is_unset and OF_A_FILE.search(option.dest):
+            return None if said & {*option.names} else UnnamedFile(option.name, find_config_files(program))
+    return None
+
+
+def describe_unnamed_file(names: Sequence[str], program: Program, args: Sequence[str]) -> str | None:
+    """Return the words with which values of a config file are known that names may mean; None where there are none."""
+    unnamed = find_unnamed_file(program, args)
+    for name in names if unnamed is not None else ():
+        assert unnamed is not None
+        key = name.strip("-=")
+        for file in unnamed.find_holding(key):
+            words = join_words(["--args", join_words([*args, unnamed.option, file])])
+            return f"Did you mean '{key}=' of {file}?  Then add {words}."
+    return None
 
 
 def describe_hidden_options(program: Program, written: str) -> str | None:
