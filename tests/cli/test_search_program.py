@@ -287,12 +287,10 @@ NO_CONSTANT = (
     "'optim.width' is not a constant of load.py\n  Did you mean 'optim.width=' of conf/a.yaml?  "
     "Then add --args '--conf conf/a.yaml'.  `promotune constants load.py` lists them all.\n"
 )
-NO_LR = "'lr' is not a constant of load.py\n  Did you mean '--lr'?  `promotune constants load.py` lists them all.\n"
 UNNAMED = {
     "a value": ("optim.width=", NO_FILE),
     "its range": ("optim.width=4..8", NO_CONSTANT),
     "its name": ("optim.width", NO_CONSTANT),
-    "an option": ("lr", NO_LR),
 }
 
 

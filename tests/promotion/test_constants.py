@@ -7,7 +7,7 @@ import pytest
 from tune.errors import ConstantError
 from tune.promotion.constant import Constant, ConstantKind, Site, Span
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find_constants import check_together, find_constant, find_constants, shortest_names
+from tune.promotion.find_constants import check_together, complete_name, find_constant, find_constants, shortest_names
 
 WHERE = "search_spaces/x.yaml:5"
 
@@ -448,3 +448,66 @@ def test_what_a_program_reads_before_it_binds_it_anew_counts(program_of, line):
     program = program_of(f"{line}\nprint(WIDTH)\nWIDTH = int('3')\nprint(WIDTH)\n", {"config.py": "WIDTH = 8\n"})
 
     assert found(program, "config.WIDTH").reads == ("train.py:2",)
+
+
+PARSER = "from argparse import ArgumentParser\np = ArgumentParser()\n"
+LAYERS = "from torch.nn import Linear\nfirst = Linear(in_features=3, out_features=4)\n"
+SHORT = {
+    "an option": (f"{PARSER}p.add_argument('--lr', default=0.1)\n", "lr", "--lr"),
+    "dashes within": (f"{PARSER}p.add_argument('--batch-size', default=8)\n", "batch_size", "--batch-size"),
+    "an option before what takes it": (
+        f"{PARSER}p.add_argument('--lr', default=0.1)\ndef f(lr=0.2): pass\nf()\n",
+        "lr",
+        "--lr",
+    ),
+    "two options": (
+        f"{PARSER}p.add_argument('--a.lr', default=0.1)\np.add_argument('--b.lr', default=0.1)\n",
+        "lr",
+        "lr",
+    ),
+    "the whole of one": (
+        f"{PARSER}p.add_argument('--lr', default=0.1)\np.add_argument('--b.lr', default=0.1)\n",
+        "lr",
+        "--lr",
+    ),
+    "more than the last": (
+        f"{PARSER}p.add_argument('--a.lr', default=0.1)\np.add_argument('--b.lr', default=0.1)\n",
+        "b.lr",
+        "--b.lr",
+    ),
+    "a local variable": ("def main():\n    lr = 0.1\n    print(lr)\nmain()\n", "lr", "main.lr"),
+    "an entry": ("CFG = {'opt': {'lr': 0.1}}\nprint(CFG['opt']['lr'])\n", "lr", "CFG['opt']['lr']"),
+    "two entries": ("CFG = {'a': {'lr': 0.1}, 'b': {'lr': 0.1}}\nprint(CFG)\n", "lr", "lr"),
+    "one that is passed on": (
+        "class C:\n    def __init__(self, lr=0.2): print(lr)\ndef main():\n    lr = 0.1\n    C(lr=lr)\nmain()\n",
+        "lr",
+        "main.lr",
+    ),
+    "one that a dict passes on": (
+        "class C:\n    def __init__(self, lr=0.2): print(lr)\nP = {'lr': 0.1}\nC(lr=P['lr'])\n",
+        "lr",
+        "P['lr']",
+    ),
+    "one beside a computed one": (
+        "class C:\n    def __init__(self, lr=0.2): print(lr)\nP = {'lr': 0.1}\nC(lr=P['lr'] * 2)\n",
+        "lr",
+        "lr",
+    ),
+    "large letters": ("LR = 0.1\nprint(LR)\n", "lr", "LR"),
+    "itself": ("lr = 0.1\nCFG = {'lr': 0.1}\nprint(lr, CFG)\n", "lr", "lr"),
+    "an argument": (f"{LAYERS}", "out_features", "Linear.out_features"),
+    "two arguments": (f"{LAYERS}second = Linear(in_features=4, out_features=5)\n", "out_features", "out_features"),
+    "one beside a refused one": (
+        "def f():\n    lr = 0.1\n    lr = 0.2\n    print(lr)\nclass C:\n    lr = 0.3\nf()\nprint(C.lr)\n",
+        "lr",
+        "lr",
+    ),
+    "dashes that were typed": (f"{PARSER}p.add_argument('--a.lr', default=0.1)\n", "--lr", "--lr"),
+    "a part of a word": ("LEARNING_RATE = 0.1\nprint(LEARNING_RATE)\n", "rate", "rate"),
+    "nothing": ("LR = 0.1\nprint(LR)\n", "width", "width"),
+}
+
+
+@pytest.mark.parametrize(("text", "short", "name"), SHORT.values(), ids=SHORT)
+def test_a_name_is_completed_where_one_thing_alone_ends_with_it(program_of, text, short, name):
+    assert complete_name(short, program_of(text), ()) == name

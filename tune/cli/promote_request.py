@@ -10,7 +10,7 @@ from tune.cli.name_words import check_ranges, check_trains
 from tune.errors import ConstantError, OptionError
 from tune.invocation import join_words, typed_command, without_option
 from tune.promotion.constant import Constant
-from tune.promotion.find_constants import check_known, check_together, find_all, find_constant
+from tune.promotion.find_constants import check_known, check_together, complete_name, find_all, find_constant
 from tune.promotion.options.declared_options import find_option, find_options
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import value_in_force
@@ -18,7 +18,7 @@ from tune.promotion.options.required_words import find_unnamed_file
 from tune.promotion.program import Program
 from tune.promotion.program_kind import shape_of, system_of
 from tune.search.schedulers.trial_length import BOUNDS, find_epochs_constant
-from tune.space.dimensions import Value, canonical_name, is_int
+from tune.space.dimensions import Value, is_int
 from tune.space.library_args import parse_trainer_value
 from tune.space.range_words import RangeWord, split_range
 from tune.space.space import Script, Shape
@@ -76,12 +76,12 @@ def build_request(given: argparse.Namespace, program: Program) -> PromoteRequest
     check_ranges(given.names, program, parse_args_option(given))
     if not (given.script or given.system):
         check_trains(program, given.names)
+    line = parse_args_option(given)
     words = [split_range(word) for word in given.names]
-    shape = _choose_shape(given, program, [word.name for word in words])
-    args = shape.args if isinstance(shape, Script) else ()
+    names = [complete_name(word.name, program, line) for word in words]
+    shape = _choose_shape(given, program, names)
     written: dict[str, RangeWord] = {}
-    for word in words:
-        name = _name_in(program, word, args)
+    for name, word in zip(names, words, strict=True):
         if name in written:
             raise ConstantError(None, f"{name!r} stands twice, as {written[name].word} and {word.word}", "Keep one.")
         written[name] = word
@@ -105,17 +105,6 @@ def check_files_named(request: PromoteRequest) -> None:
             command = join_words([*without_option(shlex.split(typed_command()), "--args"), "--args", args])
             what = f"it stands in {', '.join(files)}, and {unnamed.option} names no file"
             raise OptionError(name, what, f"Write: {command}")
-
-
-def _name_in(program: Program, word: RangeWord, args: Sequence[str]) -> str:
-    """Return the name that a word means: ``optimizer.lr=1e-4..1e-1`` is about ``optimizer.lr=`` where that is one."""
-    if word.start is None or word.name.startswith("-"):
-        return word.name
-    wanted = canonical_name(word.name)
-    if any(wanted == canonical_name(name) for constant in find_all(program).constants for name in constant.names):
-        return word.name
-    option = f"{word.name}="
-    return option if any(option in each.names for each in find_options(program, args)) else word.name
 
 
 def _choose_shape(given: argparse.Namespace, program: Program, names: Sequence[str]) -> Shape:

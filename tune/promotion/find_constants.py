@@ -6,7 +6,7 @@ another value in its place, `apply` writes another literal over it, and nothing 
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -18,6 +18,7 @@ from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant, ConstantScan, Site, UnnamedLiteral, UnsupportedConstant
 from tune.promotion.find.arguments import find_arguments, find_calls
 from tune.promotion.find.containers import find_fields, find_returned_entries
+from tune.promotion.find.literals import Unknown
 from tune.promotion.find.local_variables import local_variables, method_defaults
 from tune.promotion.find.parameters import find_parameters
 from tune.promotion.find.project import Project, Variable, project_of
@@ -27,6 +28,7 @@ from tune.promotion.find.variables import COMPUTED_FROM, find_attributes, find_v
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.required_words import describe_hidden_options, describe_unnamed_file
 from tune.promotion.program import Program, suggest_listing
+from tune.promotion.source_edit import SourceText
 from tune.space.dimensions import canonical_name
 
 MOST_MEANT = 3
@@ -87,6 +89,46 @@ def _find_candidates(
     matches = [constant for constant in constants if _is_called(constant, wanted)]
     refused = [refusal for refusal in find_all(program).refusals if _is_called(refusal, wanted)]
     return _select_nearest(wanted, [*matches, *refused], project_of(program))
+
+
+def complete_name(name: str, program: Program, args: Sequence[str]) -> str:
+    """Return the only name that ends as a shorter one does: ``--lr``, ``main.lr`` or ``optimizer.lr=`` for ``lr``.
+
+    Where options do, constants do not count: these may be what takes an option's value. A name that leads somewhere
+    itself, and one that may mean several things or something that is refused, is returned as it is.
+    """
+    if name.startswith("-") or name.endswith("=") or _find_candidates(name, program, find_constants(program)):
+        return name
+    wanted = _words_of(name)
+    options = find_options(program, args)
+    if dests := _select_by_last_words(wanted, {way: option.dest for option in options for way in option.names}):
+        # LightningCLI's `--model.lr` and `model.lr=` of its file are one setting, and the file tells its value
+        same = sorted(
+            (each for each in options if each.dest in dests), key=lambda each: isinstance(each.value, Unknown)
+        )
+        found = {same[0].name} if len(dests) == 1 else set[str]()
+    elif _select_by_last_words(wanted, {way: way for each in find_all(program).refusals for way in each.names}):
+        found = set()
+    else:
+        named = {
+            each: short for each, short in shortest_names(program).items() if not _passes_on(each, wanted[-1], program)
+        }
+        found = _select_by_last_words(wanted, {way: short for each, short in named.items() for way in each.names})
+    return found.pop() if len(found) == 1 else name
+
+
+def _passes_on(constant: Constant, word: str, program: Program) -> bool:
+    """Tell whether a constant takes what another one of its name holds: ``Data(batch_size=CFG["batch_size"])``."""
+    texts = (SourceText(program.sources[site.source]).snippet_of(site.span) for site in constant.sites)
+    return any(_last_word(text) == word for text in texts)
+
+
+def _select_by_last_words(wanted: Sequence[str], held: Mapping[str, str]) -> set[str]:
+    """Return what is held by names that are the same but for their spelling; else by those that end so."""
+    words = {way: _words_of(way) for way in held}
+    return {held[way] for way in held if words[way] == wanted} or {
+        held[way] for way in held if words[way][-len(wanted) :] == wanted
+    }
 
 
 def shortest_names(program: Program) -> dict[Constant, str]:
@@ -247,7 +289,10 @@ def _find_meant(name: str, constants: tuple[Constant, ...], program: Program, ar
     """
     options = {option.name: repr(option.name) for option in find_options(program, args)}
     shortest = shortest_names(program)
-    held = {way: _describe_near(shortest[each], each, program) for each in constants for way in each.names}
+    held: dict[str, str] = {}
+    for each in constants:
+        for way in each.names:
+            held.setdefault(way, _describe_near(shortest[each], each, program))
     known = {**held, **options}
     near = did_you_mean(name, known) if "." in name else None
     fitting = [near] if near is not None else _select_by_last_word(_last_word(name), options, held)
@@ -264,8 +309,13 @@ def _select_by_last_word(word: str | None, options: Iterable[str], held: Iterabl
 
 def _last_word(name: str) -> str:
     """Return ``lr`` of ``Adam.lr@42``, of ``--model.lr``, of ``optimizer.lr=`` and of ``LR``."""
+    return _words_of(name)[-1]
+
+
+def _words_of(name: str) -> list[str]:
+    """Return ``model, lr`` of ``Model.lr@42``, of ``--model.lr`` and of ``MODEL['lr']``."""
     plain = canonical_name(name).partition("@")[0].strip("-=").replace("-", "_")
-    return plain.rpartition(".")[2].casefold()
+    return plain.casefold().split(".")
 
 
 def _describe_near(name: str, constant: Constant, program: Program) -> str:
