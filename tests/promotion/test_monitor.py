@@ -357,6 +357,7 @@ parser.add_argument("--goal", default="max")
 cfg = parser.parse_args()
 ModelCheckpoint(monitor=cfg.checkpoint_monitor, mode=cfg.goal)
 """
+SPREAD = FILE_SETTING.replace('monitor=config["METRIC"]["name"]', '**config["callbacks"]["early"]')
 CLI_SETTING = """
 class Cli(LightningCLI):
     def add_arguments_to_parser(self, parser):
@@ -405,6 +406,32 @@ SETTINGS = {
         ("val_x", "max", "ModelCheckpoint, train.py:5"),
     ),
     "a LightningCLI's default": (CLI_SETTING, {}, (), ("val_x", "max", "ModelCheckpoint, train.py:3")),
+    "what a star takes from a file": (
+        SPREAD,
+        {"c.yaml": "callbacks: {early: {monitor: val_x, mode: max}, other: {monitor: val_y}}\n"},
+        (),
+        ("val_x", "max", "EarlyStopping, train.py:10"),
+    ),
+    "what a star takes, by a name": (
+        SPREAD.replace("EarlyStopping(**config", "early = config").replace(
+            '["early"])', '["early"]\nEarlyStopping(**early)'
+        ),
+        {"c.yaml": "callbacks: {early: {monitor: val_x}, other: {monitor: val_y}}\n"},
+        (),
+        ("val_x", "min", "EarlyStopping, train.py:11"),
+    ),
+    "what a star takes from a dict": (
+        'P = {"lr": 0.1, "early": {"monitor": "val_x", "mode": "max"}}\nEarlyStopping(**P["early"])\n',
+        {},
+        (),
+        ("val_x", "max", "EarlyStopping, train.py:2"),
+    ),
+    "what a star takes from an unknown place": (
+        'P = {"early": {"monitor": "val_x"}}\nEarlyStopping(**load("late"))\n' + logging('self.log("val_loss", 1)'),
+        {},
+        (),
+        ("val_loss", "min", "logged in train.py:5"),
+    ),
     "of two that differ": (
         FILE_SETTING.replace('config["METRIC"]["name"]', "monitor") + logging('self.log("val_loss", 1)'),
         {"c.yaml": "a: {monitor: val_x}\nb: {monitor: val_y}\n"},

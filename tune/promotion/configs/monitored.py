@@ -82,7 +82,7 @@ class _SettingsInForce(KnownSettings):
         constants = find_all(self._program).constants
         return [(name, constant.value) for constant in constants for name in constant.names]
 
-    def find_text(self, keys: SettingKeys) -> str | None:
+    def find_text(self, keys: SettingKeys, n_alike: int = 1) -> str | None:
         """Return the text of the setting that agrees with the most of the last keys; None where two differ."""
         constants = ((name, value) for name, value in self._of_constants if isinstance(value, str))
         for held in (self.texts_of_options.items(), constants):
@@ -90,7 +90,7 @@ class _SettingsInForce(KnownSettings):
             for name, text in held:
                 agreeing[_count_agreeing(_parts_of(name), keys)].add(text)
             most = max(agreeing, default=(0, False))
-            if most[0]:
+            if most[0] >= n_alike:
                 return next(iter(agreeing[most])) if len(agreeing[most]) == 1 else None
         return None
 

@@ -33,9 +33,12 @@ ENDS = (ast.Return, ast.Raise)
 class KnownSettings:
     """What the settings hold with which a program is run; here nothing is known."""
 
-    def find_text(self, keys: SettingKeys) -> str | None:
-        """Return the text of the setting that these keys read; None where it is none, or not certain."""
-        del keys
+    def find_text(self, keys: SettingKeys, n_alike: int = 1) -> str | None:
+        """Return the text of the setting that these keys read; None where it is none, or not certain.
+
+        ``n_alike``: how many of the last keys have to be those of the setting.
+        """
+        del keys, n_alike
         return None
 
     def find_value(self, keys: SettingKeys) -> Value | Unknown:

@@ -1,13 +1,13 @@
 """The metric that a program is judged by, as its source tells it: what its callbacks monitor, else what it logs."""
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from tune.promotion.find.containers import entries_of
 from tune.promotion.find.module_scan import CallSite, ModuleScan, Scope, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, project_of
-from tune.promotion.metric.conditions import NO_SETTINGS, Conditions, KnownSettings, keys_of
+from tune.promotion.metric.conditions import NO_SETTINGS, Conditions, KnownSettings, SettingKeys, keys_of
 from tune.promotion.metric.logged_tags import evaluate_text, find_logged_tags
 from tune.promotion.metric.metric import (
     CALLBACKS,
@@ -159,12 +159,25 @@ def _of_callback(called: CallSite, survey: ModuleScan, project: Project, setting
         given.setdefault("monitor", called.node.args[0])
     if _is_call_of_base(called):
         settings = NO_SETTINGS  # its names are arguments of the class
-    nodes = (given.get("monitor"), given.get("mode"))
-    name, told = (evaluate_text(node, {}, survey) or settings.find_text(keys_of(node)) for node in nodes)
+    spread = [keys_of(_find_bound(each.value, called, survey)) for each in called.node.keywords if each.arg is None]
+    name, told = (
+        _find_text(given.get(word), [(*keys, word) for keys in spread if keys], survey, settings)
+        for word in ("monitor", "mode")
+    )
     if name is None or name in COUNTERS:
         return None
-    mode = mode_of_callback(name, told, is_given="mode" in given)
+    mode = mode_of_callback(name, told, is_given="mode" in given or told is not None)
     return Metric(name=name, mode=mode, origin=f"{callback}, {survey.place_of_line(called.node.lineno)}")
+
+
+def _find_text(
+    node: ast.expr | None, spread: Sequence[SettingKeys], survey: ModuleScan, settings: KnownSettings
+) -> str | None:
+    """Return the text of an argument: of its expression, else of what ``**config["early_stopping"]`` reads."""
+    if node is not None:
+        return evaluate_text(node, {}, survey) or settings.find_text(keys_of(node))
+    texts = (settings.find_text(keys, n_alike=min(2, len(keys))) for keys in spread)
+    return next((text for text in texts if text is not None), None)
 
 
 def find_keyword_values(keyword: ast.keyword, called: CallSite, survey: ModuleScan) -> Iterator[tuple[str, ast.expr]]:
@@ -173,15 +186,20 @@ def find_keyword_values(keyword: ast.keyword, called: CallSite, survey: ModuleSc
     if keyword.arg is not None:
         yield keyword.arg, value
         return
-    if isinstance(value, ast.Name):
-        within = called.scope.function or survey.source.tree
-        bound = [
-            node.value
-            for node in ast.walk(within)
-            if isinstance(node, ast.Assign) and node.lineno < called.node.lineno
-            for target in node.targets
-            if isinstance(target, ast.Name) and target.id == value.id
-        ]
-        value = bound[-1] if bound else value
-    for entry in entries_of("", value):
+    for entry in entries_of("", _find_bound(value, called, survey)):
         yield entry.key, entry.value
+
+
+def _find_bound(value: ast.expr, called: CallSite, survey: ModuleScan) -> ast.expr:
+    """Return what a name was last bound to before a call; any other expression as it is."""
+    if not isinstance(value, ast.Name):
+        return value
+    within = called.scope.function or survey.source.tree
+    bound = [
+        node.value
+        for node in ast.walk(within)
+        if isinstance(node, ast.Assign) and node.lineno < called.node.lineno
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id == value.id
+    ]
+    return bound[-1] if bound else value
