@@ -1,6 +1,7 @@
 """``constants`` shows what a program hardcodes: how to name it, what it holds, where, and who reads it."""
 
 import json
+import sys
 
 import pytest
 
@@ -148,8 +149,26 @@ def hydra_project(project):
 def test_constants_when_hydra_asks_for_a_word_then_says_how_to_give_it(hydra_project, capfd):
     assert main(["constants", "train.py"]) == 0
     told = capfd.readouterr().out
-    assert "configs/main.yaml: hydra does not compose it: You must specify 'net'" in told
-    assert ": --args gives what the program's command line says\n" in told
+    assert (
+        "configs/main.yaml: hydra does not compose it: You must specify 'net', which may be wide: --args net=wide\n"
+    ) in told
+
+
+@pytest.mark.parametrize("command", ["", "promote"], ids=["search", "promote"])
+@pytest.mark.parametrize("name", ["lr=", "net.width="])
+@pytest.mark.parametrize(("given", "words"), [([], "net=wide"), (["--args", "epochs=7"], "'epochs=7 net=wide'")])
+@pytest.mark.usefixtures("hydra_project")
+def test_a_value_of_a_config_that_hydra_does_not_compose_is_told_with_the_words(
+    name, given, words, command, monkeypatch, capfd
+):
+    monkeypatch.setattr(sys, "argv", ["promotune", *command.split(), "train.py", name, *given])
+
+    assert main(sys.argv[1:]) == 2
+    line = " ".join(["promotune", *command.split(), "train.py", name, "--args", words])
+    assert capfd.readouterr().err == (
+        "configs/main.yaml: hydra does not compose it: You must specify 'net', which may be wide; "
+        f"so {name} is not known\n  Write: {line}\n"
+    )
 
 
 def test_constants_when_given_args_then_lists_what_is_in_force_with_them(hydra_project, capfd):

@@ -156,6 +156,15 @@ def test_what_helps_is_told_where_a_config_is_missing(program_of, defaults, reas
     )
 
 
+def test_what_is_there_of_a_group_is_told_where_the_chosen_config_is_missing(program_of):
+    files = {"configs/train.yaml": "defaults: [model: lost]\n", "configs/model/small.yaml": "a: 1\n"}
+
+    assert refusal_to_compose(program_of(MAIN, files, "src/train.py")) == (
+        "configs/train.yaml: hydra does not compose it: In 'train.yaml': Could not find 'model/lost': add that file, "
+        "or install the plugin of hydra that brings it, or choose what is there (small): --args model=small"
+    )
+
+
 def test_configs_that_are_there_are_told_where_the_primary_one_is_missing(program_of):
     files = {f"configs/{name}.yaml": "seed: 1\n" for name in ("small", "large", "model/base")}
     program = program_of(MAIN, files, "src/train.py")

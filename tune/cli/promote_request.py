@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 from tune.cli.arguments import parse_args_option
 from tune.cli.name_words import check_ranges, check_trains
-from tune.errors import ConstantError, OptionError
+from tune.errors import ConstantError, OptionError, ProgramError
 from tune.invocation import join_words, typed_command, without_option
+from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant
+from tune.promotion.find.literals import Unknown
 from tune.promotion.find_constants import check_known, check_together, complete_name, find_all, find_constant
 from tune.promotion.options.declared_options import find_option, find_options
 from tune.promotion.options.option import Option, OptionParser
@@ -95,7 +97,20 @@ def build_request(given: argparse.Namespace, program: Program) -> PromoteRequest
 
 
 def check_files_named(request: PromoteRequest) -> None:
-    """Raise OptionError at a value of a config file that an option of the program has to name, and does not."""
+    """Raise OptionError at a value of a config file that an option of the program has to name, and does not.
+
+    Raises ProgramError with hydra's reason where it composes no config, and a value of one is meant.
+    """
+    hydra = [
+        name
+        for name, held in request.held.items()
+        if isinstance(held, Option) and held.parser is OptionParser.HYDRA and isinstance(held.value, Unknown)
+    ]
+    if hydra and (refusal := refusal_to_compose(request.program, request.args)) is not None:
+        place, _, why = refusal.partition(": ")
+        raise ProgramError(
+            place, f"{why.partition(': --args ')[0]}; so {hydra[0]} is not known", _suggest_args_of(why, request)
+        )
     unnamed = find_unnamed_file(request.program, request.args) if isinstance(request.shape, Script) else None
     for name, held in request.held.items():
         is_of_a_file = isinstance(held, Option) and held.parser is OptionParser.WORDS
@@ -105,6 +120,15 @@ def check_files_named(request: PromoteRequest) -> None:
             command = join_words([*without_option(shlex.split(typed_command()), "--args"), "--args", args])
             what = f"it stands in {', '.join(files)}, and {unnamed.option} names no file"
             raise OptionError(name, what, f"Write: {command}")
+
+
+def _suggest_args_of(why: str, request: PromoteRequest) -> str | None:
+    """Return the command with the words that a reason of hydra's ends with; None where it has none."""
+    said = shlex.split(why.partition(": --args ")[2])[:1]
+    if not said:
+        return None
+    args = join_words([*request.args, *shlex.split(said[0])])
+    return f"Write: {join_words([*without_option(shlex.split(typed_command()), '--args'), '--args', args])}"
 
 
 def _choose_shape(given: argparse.Namespace, program: Program, names: Sequence[str]) -> Shape:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from tune.errors import (
@@ -17,6 +18,7 @@ from tune.experiment.records import (
     HUNG,
     NEVER_LOGGED,
     WORKER_DIED,
+    Failure,
     TrialRecord,
 )
 from tune.invocation import join_words, this_command, without_option
@@ -44,6 +46,8 @@ def _suggest_other_gpus(record: TrialRecord, search: Search) -> str | None:
 
 OF_WORDS = re.compile(r"required|Missing|unrecognized")
 """In what a parser says of words that it misses, or does not know."""
+MISSING_VALUE = re.compile(r"Missing mandatory value: (\S+)")
+"""OmegaConf's words for a value that is ``???`` where the program reads it."""
 LAST_LINES = 20
 LAST_BYTES = 2**16
 """Of a file that an error quotes, at most."""
@@ -103,10 +107,15 @@ def _suggest_words(message: str, search: Search) -> str | None:
     if not args:
         return None
     lying = f"The config files there: {', '.join(files)}.\n  " if len(files) > 1 else ""
+    return f"{lying}{_add_words(search, args)}"
+
+
+def _add_words(search: Search, args: Sequence[str]) -> str:
+    """Return the command, or the line of the space file, with which the program gets these words."""
     if search.command is None or search.space.lines:
-        return f"{lying}Write there: `args: {join_words(args)}`."
+        return f"Write there: `args: {join_words(args)}`."
     words = without_option(shlex.split(search.command), "--args")
-    return f"{lying}Write: {join_words([*words, '--args', join_words(args)])}"
+    return f"Write: {join_words([*words, '--args', join_words(args)])}"
 
 
 def create_preflight_error(record: TrialRecord | None, search: Search, death: str | None) -> PromotuneError:
@@ -144,6 +153,21 @@ def create_preflight_error(record: TrialRecord | None, search: Search, death: st
             return PreflightError(None, f"the pre-flight hung: {failure.message}", hint)
         how = f": {failure.message}" if failure.message else ""
         return PreflightError(failure.place, f"{WORKER_DIED} in the pre-flight{how}", hint)
+    return _build_error_of_program(record, failure, search)
+
+
+def _find_missing_value(failure: Failure) -> str | None:
+    """Return the key of a config's value that is ``???``, where the program reads it."""
+    found = MISSING_VALUE.match(failure.message) if failure.kind == "MissingMandatoryValue" else None
+    return None if found is None else found[1]
+
+
+def _build_error_of_program(record: TrialRecord, failure: Failure, search: Search) -> PreflightError:
+    """Return the error that tells what the program itself raised."""
+    if (missing := _find_missing_value(failure)) is not None:
+        what = f"the config leaves {missing!r} to the command line"
+        return PreflightError(failure.place, what, _add_words(search, [*search.space.args, f"{missing}=VALUE"]))
+    version = search.paths.version(record.version)
     traceback = _tell_file(search, "The whole traceback:", "The last lines of the traceback:", version.error)
     gpus = _suggest_other_gpus(record, search)
     hint = "\n  ".join(line for line in (failure.code, failure.hint, gpus, traceback) if line)

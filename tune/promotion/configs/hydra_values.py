@@ -6,6 +6,7 @@ nothing is returned, and the trial's record says what hydra composed.
 
 import ast
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,10 @@ def program_configs(program: Program) -> tuple[Path, ...]:
     """Return the config files of a program of hydra's that lie below its root."""
     main = _find_main(program)
     return () if main is None or not program.is_project_file(main.folder / "config.py") else config_files(main.folder)
+
+
+ASKED = re.compile(r"You must specify '([^']+)'.* Available options: (.*)$")
+"""Hydra's words for a group of which the primary config leaves the choice to the command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,16 +218,24 @@ def _compose_files(
 def _explain_refusal(error: Exception, folder: Path) -> str:
     """Return what hydra says, and what to do where it does not say that: `--args`, or the file or plugin of a group."""
     said = " ".join(str(error).split())
+    if (asked := ASKED.match(said)) is not None:
+        options = asked[2].split()
+        told = f"You must specify {asked[1]!r}, which may be {', '.join(options)}"
+        return f"{told}: --args {asked[1]}={options[0]}" if options else said
     if said.startswith("You must specify"):
-        return f"{said}: --args gives what the program's command line says"
-    if getattr(error, "missing_cfg_file", None) is None:
+        return f"{said}; --args gives what the program's command line says"
+    missing = getattr(error, "missing_cfg_file", None)
+    if missing is None:
         return said
     others = sorted(path.stem for path in config_files(folder) if path.parent == folder)
     if said.startswith("Cannot find primary config") and others:
         there = f"name one that is there ({', '.join(others)}): --args '--config-name {others[0]}'"
         return f"{said.partition('. ')[0]}: add that file, or {there}"
     said = said.partition(" Available options in")[0].partition(" Config search path:")[0]
-    return f"{said}: add that file, or install the plugin of hydra that brings it"
+    group = str(missing).rpartition("/")[0]
+    alike = sorted(path.stem for path in config_files(folder) if group and path.parent == folder / group)
+    chosen = f", or choose what is there ({', '.join(alike)}): --args {group}={alike[0]}" if alike else ""
+    return f"{said}: add that file, or install the plugin of hydra that brings it{chosen}"
 
 
 def _main_config_file(folder: Path, config_path: str) -> Path:
