@@ -1,11 +1,13 @@
 """``promote`` writes a space file that the search takes, and that a person can read."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.projects import write_program
 from tune.cli import main
 from tune.promotion.checks.space_checks import space_warnings
 from tune.promotion.find_constants import shortest_names
@@ -544,3 +546,34 @@ class Net(pl.LightningModule):
 def dataloaders():
     return [], []
 """
+
+
+APART = {
+    "--lr 3": (
+        "--lr: a range stands behind an equals sign, got '3' as a word of its own\n"
+        "  Write, to search it: promotune promote net.py --lr=3 --mode min\n"
+        "  or, to give the program that value: promotune promote net.py --mode min --args '--lr 3'\n"
+    ),
+    "--lr 1..3": (
+        "--lr: a range stands behind an equals sign, got '1..3' as a word of its own\n"
+        "  Write, to search it: promotune promote net.py --lr=1..3 --mode min\n"
+    ),
+    "--lr --epochs 3": (
+        "no such option: '--epochs'\n  Write: promotune promote net.py --lr --mode min --trainer.max_epochs 3\n"
+    ),
+    "--lr --n-trials 3": (
+        "--n-trials is an option of the search, and this command writes a file for one\n"
+        "  Give it to the search: promotune --space FILE --trials 3\n"
+    ),
+    "--lr --zorp 3": "no such option: '--zorp'\n  Leave it out: promotune promote net.py --lr --mode min\n",
+}
+
+
+@pytest.mark.parametrize(("words", "told"), APART.items(), ids=APART)
+def test_an_option_and_its_value_are_answered_with_the_whole_command(words, told, tmp_path, monkeypatch, capfd):
+    text = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--lr', type=float, default=1.0)\n"
+    monkeypatch.chdir(write_program(tmp_path / "project", "net", text).parent)
+    monkeypatch.setattr(sys, "argv", ["promotune", "promote", "net.py", *words.split(), "--mode", "min"])
+
+    assert main(sys.argv[1:]) == 2
+    assert capfd.readouterr().err == told

@@ -30,7 +30,11 @@ def test_promote_when_the_tags_are_made_in_a_loop_then_a_batch_tells_them(tmp_pa
     monkeypatch.chdir(path.parent)
 
     assert main(["promote", "scripted.py", "LR", "-o", "lr"]) == 0
-    assert capfd.readouterr().out.startswith("the source does not tell what is logged; asking a batch or two")
+    assert capfd.readouterr().out.startswith(
+        "LR: loguniform 0.001 to 0.1; it holds 1e-2 (scripted.py:10): a tenth to ten times\n"
+        "the source does not tell what is logged; asking a batch or two of training and validation\n"
+        "  --metric NAME --mode min, or --mode max, says it without that run\n"
+    )
     space = read_space(path.parent / "lr.yaml")
     assert (space.metric, space.mode) == ("validate_score", "max")
     assert "logged in a run of a batch or two; also logged: Loss/Train, Loss/Val, Score/Train" in space.path.read_text()
@@ -43,7 +47,7 @@ def test_promote_when_the_program_validates_nothing_then_a_metric_of_training_is
     monkeypatch.chdir(path.parent)
 
     assert main(["promote", "scripted.py", "LR", "-o", "lr"]) == 0
-    assert capfd.readouterr().out.startswith("the program validates nothing; asking a batch or two")
+    assert "\nthe program validates nothing; asking a batch or two" in capfd.readouterr().out
     assert read_space(path.parent / "lr.yaml").metric == "Score/Train"
 
 

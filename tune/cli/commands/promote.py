@@ -28,7 +28,7 @@ from tune.promotion.program import Program, find_program
 from tune.promotion.ranking.rank_constants import describe_unread, drop_vague_holder, is_never_read, telling_name
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.symbols import find_library_name, suggest_symbols
-from tune.space.dimensions import Choice
+from tune.space.dimensions import Choice, describe_dimension
 from tune.space.range_words import RangeWord, read_guess, read_range, widen_to
 from tune.space.space import Script, System
 from tune.space.space_file import FOLDER, read_space
@@ -53,7 +53,7 @@ def run(given: argparse.Namespace) -> int:
         )
     screen = Screen()
     lines = list(build_lines(request))
-    metric = choose_metric(given, request, screen)
+    metric = choose_metric(given, request, lines, screen)
     draft = _build_template(request, metric, lines, path)
     # Write the file, whole, and only if the search would take it
     text = render_space_template(draft)
@@ -86,9 +86,11 @@ def _choose_output(given: argparse.Namespace, request: PromoteRequest) -> Path:
     return request.program.root / FOLDER / f"{name}.yaml"
 
 
-def choose_metric(given: argparse.Namespace, request: PromoteRequest, screen: Screen) -> Metric:
+def choose_metric(
+    given: argparse.Namespace, request: PromoteRequest, lines: Sequence[TemplateLine], screen: Screen
+) -> Metric:
     """Return the metric with its mode; raise OptionError where nothing tells the mode."""
-    found = find_metric_of(given, request, screen)
+    found = find_metric_of(given, request, lines, screen)
     if found.rivals:
         what = f"the metric may be any of {', '.join(found.rivals)} ({found.origin})"
         raise OptionError(None, what, f"Name it: --metric {found.rivals[0]}.")
@@ -98,14 +100,23 @@ def choose_metric(given: argparse.Namespace, request: PromoteRequest, screen: Sc
     return found
 
 
-def find_metric_of(given: argparse.Namespace, request: PromoteRequest, screen: Screen) -> Metric:
-    """Return the metric that the user, the source or a run of a batch or two tells; its mode where that is known."""
+def find_metric_of(
+    given: argparse.Namespace, request: PromoteRequest, lines: Sequence[TemplateLine], screen: Screen
+) -> Metric:
+    """Return the metric that the user, the source or a run of a batch or two tells; its mode where that is known.
+
+    Before a run, which takes its time, the ranges of ``lines`` are shown, and the words that spare it.
+    """
     found = find_metric_in_source(request)
     if given.metric is not None:
         same = found if found is not None and found.name == given.metric else None
         found = same or Metric(name=given.metric, mode=mode_of(given.metric), origin="given to promote")
     if found is None:
+        for line in lines:
+            if line.dimension is not None:
+                screen.print_line(f"{line.key}: {describe_dimension(line.dimension)}; it holds {line.remark}")
         screen.print_line(f"{_tell_why_run(request)}; asking a batch or two of training and validation")
+        screen.print_line("  --metric NAME --mode min, or --mode max, says it without that run", style="dim")
         length = {} if request.trial_epochs is None else {"max_epochs": request.trial_epochs[0]}
         found = run_for_metric(request.program, request.shape, {**request.trainer, **length})
     return replace(found, mode=given.mode or found.mode, rivals=() if given.metric is not None else found.rivals)

@@ -55,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
     # What a config file holds is not missing where the command line is yet to name one
     told = [line for line in lines if not (words and line.dimension is None and _is_told_by(words, line.key, request))]
     missing = [*words, *_missing_length(request), *_missing_ranges(request, told)]
-    metric = None if words and _is_run_needed(given, request) else find_metric_of(given, request, screen)
+    metric = None if words and _is_run_needed(given, request) else find_metric_of(given, request, lines, screen)
     if metric is not None and metric.rivals:
         what = f"which of these to judge by: {', '.join(metric.rivals)} ({metric.origin})"
         missing.append((what, f"--metric {shlex.quote(metric.rivals[0])}"))
