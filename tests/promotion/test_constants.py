@@ -276,6 +276,8 @@ def test_calls_through_a_package_reach_the_class_they_construct(program_of):
     ]
 
 
+FIELDS = "from dataclasses import dataclass\n@dataclass\nclass C:\n    lr: float = 1.0\n"
+
 READS = [
     ("LR = 1\nprint(LR)\n", {}, "LR", ("train.py:2",)),
     ("LR = 1\n", {}, "LR", ()),
@@ -291,7 +293,13 @@ READS = [
     ("C = {'lr': 1}\nf(**C)\n", {}, "C['lr']", ("train.py:2",)),
     ("class L:\n    def __init__(self, lr=1):\n        self.x = lr\n", {}, "L.lr", ("train.py:3",)),
     ("class L:\n    def __init__(self, lr=1):\n        pass\n", {}, "L.lr", ()),
-]
+    (FIELDS + "c = C()\nbuild(net, c)\n", {}, "C.lr", ("train.py:6",)),
+    (FIELDS + "class N:\n    def __init__(self, c: C):\n        self.held = c\n        build(self.held)\n", {}, "C.lr", ("train.py:8",)),
+    (FIELDS + "class N:\n    def __init__(self, c: 'C'):\n        self.held = c\nN(C())\n", {}, "C.lr", ()),
+    (FIELDS + "c = C()\nprint(c)\n", {}, "C.lr", ()),
+    ("class N:\n    HP = {'lr': 1}\n    def f(self):\n        return build(self.HP)\n", {}, "N.HP['lr']", ("train.py:4",)),
+    ("class N:\n    HP = {'lr': 1}\n    def f(self):\n        return build(self.other)\n", {}, "N.HP['lr']", ()),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "others", "name", "reads"), READS)

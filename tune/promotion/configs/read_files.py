@@ -9,12 +9,15 @@ import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePath
 
 from tune.promotion.configs.config_file import INI, MOST_BYTES, SUFFIXES, ConfigPlace
 from tune.promotion.configs.config_layers import LayeredConfigs, lay_configs, read_placed_values, sort_config_files
 from tune.promotion.configs.hydra_values import program_configs
 from tune.promotion.find.module_scan import dotted_path
+from tune.promotion.find.project import project_of
+from tune.promotion.find.usages import find_taken_names, is_of_library
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 
@@ -28,6 +31,12 @@ FOLDER = re.compile(r"[\w./-]{1,100}")
 WRITING = frozenset("wax+")
 BY_ANY_NAME = frozenset({"getattr", "setattr", "instantiate"})
 """Functions that may read a value whose name stands nowhere in the source."""
+CASE_METHOD = re.compile(rb"\.(lower|upper|casefold|capitalize)\(\)")
+LOADS = frozenset({"safe_load", "load", "full_load", "unsafe_load", "loads", "CSafeLoader", "safe_load_all"})
+"""Functions that return what a config file says."""
+ANY_KEY = "*"
+"""Stands for each key."""
+OF_A_CONFIG = re.compile(r"(\w*_)?(cfg|conf|config|configs|params|settings|hparams)", re.IGNORECASE)
 PARSERS = (b"LightningCLI", b"jsonargparse")
 """Names in a source that show that jsonargparse reads the command line."""
 
@@ -104,12 +113,43 @@ def mentions_key(program: Program, place: ConfigPlace) -> bool:
     if parses_configs(program):
         return True
     names = [key for key in place.keys if isinstance(key, str)]
-    case = re.IGNORECASE if place.path.suffix in INI else re.NOFLAG  # configparser knows the keys of an INI file by any
-    word = re.compile(rf"\b{re.escape(names[-1])}\b".encode(), case) if names else None
     sources = program.sources.values()
-    return any(word is None or word.search(source.raw) for source in sources) or any(
-        _reads_any_name(node) for source in sources for node in ast.walk(source.tree)
-    )
+    # configparser knows the keys of an INI file by any case, and so does a program that changes it
+    is_any_case = place.path.suffix in INI or any(CASE_METHOD.search(source.raw) for source in sources)
+    case = re.IGNORECASE if is_any_case else re.NOFLAG
+    word = re.compile(rf"\b{re.escape(names[-1])}\b".encode(), case) if names else None
+    if any(word is None or word.search(source.raw) for source in sources):
+        return True
+    whole = _find_whole_reads(program)
+    return ANY_KEY in whole or any(key in whole for key in names[-2:-1])
+
+
+@lru_cache(maxsize=4)
+def _find_whole_reads(program: Program) -> frozenset[str]:
+    """Return the keys whose part of a config a library takes, without a name of what is in it; ANY_KEY: all of it."""
+    project, found = project_of(program), set[str]()
+    for survey in project.surveys.values():
+        loaded = _find_loaded_names(survey.source.tree)
+        if any(_reads_any_name(node) for node in ast.walk(survey.source.tree)):
+            found.add(ANY_KEY)
+        for called in survey.calls:
+            if is_of_library(called.node, survey, project):
+                taken = find_taken_names(called.node)
+                found |= taken | ({ANY_KEY} if taken & loaded else set())
+    return frozenset(found)
+
+
+def _find_loaded_names(tree: ast.Module) -> set[str]:
+    """Return the names that hold what a config file says, or may: parameters with a usual name of it."""
+    found = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg) and OF_A_CONFIG.fullmatch(node.arg)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and any(_is_load(each) for each in ast.walk(node.value)):
+            found |= {(dotted_path(target) or "").rpartition(".")[2] for target in node.targets}
+    return found - {""}
+
+
+def _is_load(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and (dotted_path(node.func) or "").rpartition(".")[2] in LOADS
 
 
 def _reads_any_name(node: ast.AST) -> bool:

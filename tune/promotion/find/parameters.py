@@ -289,5 +289,5 @@ def _split_by_place(group: ParameterUsage, reads: ConstantReads) -> Iterator[Con
 def _find_reads(group: ParameterUsage, reads: ConstantReads) -> tuple[str, ...]:
     declared = group.parameter.declared
     lines = range(declared.lineno, (declared.end_lineno or declared.lineno) + 1)
-    is_field = isinstance(declared, ast.ClassDef)
-    return reads.of_parameter(group.parameter.name, group.parameter.survey, lines, is_field=is_field)
+    owner = declared.name if isinstance(declared, ast.ClassDef) else None
+    return reads.of_parameter(group.parameter.name, group.parameter.survey, lines, owner=owner)

@@ -20,6 +20,13 @@ FIELD_FUNCTIONS = ("vars", "asdict", "astuple", "fields")
 FIELD_ATTRIBUTES = ("__dict__", "_asdict", "asdict", "astuple", "dict", "model_dump")
 """Attributes and methods that do the same."""
 
+MOST_HOLDERS = 5
+"""Names that an object of a class is followed through."""
+TELLING = frozenset({"print", "pprint", "repr", "str", "len", "type", "isinstance", "info", "debug"}) | {
+    *("dump", "dumps", "safe_dump", "to_yaml", "log_hyperparams", "safe_load", "load", "loads", "full_load", "open"),
+}
+"""Functions that show, read or write what they are given, and use none of it."""
+
 Place = tuple[ModuleScan, int]
 
 
@@ -44,20 +51,57 @@ class ConstantReads:
         if attribute is not None and self._is_always_overridden(base, attribute[1], survey):
             return ()
         texts = (place for place in self._as_text(key) if place[0] is not survey or place[1] != key_line)
+        inner = path.removesuffix(f".{key}").removesuffix(f"['{key}']")
+        whole = self._taken_whole.get(inner.rpartition(".")[2], ()) if attribute is not None and inner else ()
         filled = {each.line for each in survey.overwrites if each.path.startswith(f"{base}.")}
         bare = [line for line in survey.bare_reads.get(base, ()) if line not in filled]
         own = _places_in(survey, bare, survey.scope_readers)
-        return _first_places(own, self._as_attribute(key), texts, self._find_whole_reads(base))
+        return _first_places(own, self._as_attribute(key), texts, self._find_whole_reads(base), whole)
 
-    def of_parameter(self, name: str, survey: ModuleScan, lines: range, *, is_field: bool) -> tuple[str, ...]:
+    def of_parameter(self, name: str, survey: ModuleScan, lines: range, *, owner: str | None) -> tuple[str, ...]:
         """Return the places that may read a parameter: its name within ``lines``, and attributes of that name.
 
-        ``is_field``: of a class whose constructor is made of its fields; what takes all fields of an object reads it.
+        ``owner``: the class whose constructor is made of its fields, of which it is one; what takes all fields of an
+        object, or an object of the class as a whole, reads it. None: it is no field.
         """
         own = _places_in(survey, (line for line in survey.name_reads.get(name, ()) if line in lines))
-        return _first_places(
-            own, self._as_attribute(name), self._as_text(name), self._readers_of_fields if is_field else ()
-        )
+        whole = () if owner is None else (*self._readers_of_fields, *self._find_takers(owner))
+        return _first_places(own, self._as_attribute(name), self._as_text(name), whole)
+
+    def _find_takers(self, owner: str) -> Iterator[Place]:
+        """Yield the places that pass an object of a class to a call, by the names that hold one."""
+        names = {name for annotated, name in self._holders if annotated == owner}
+        for _ in range(MOST_HOLDERS):
+            more = {name for holder, name in self._holders if holder in names} - names
+            names |= more
+            if not more:
+                break
+        for name in sorted(names):
+            yield from self._taken_whole.get(name, ())
+
+    @cached_property
+    def _holders(self) -> list[tuple[str, str]]:
+        """Pairs of a class, or a name, and a name that holds an object of it: ``cfg = Cfg()``, ``self.cfg = cfg``."""
+        found: list[tuple[str, str]] = []
+        for each in self._project.surveys.values():
+            values = [(name, value) for name, held in each.held.items() for value in held]
+            values += [(over.path, over.value) for over in each.overwrites if over.value is not None]
+            for path, value in values:
+                made = value.func if isinstance(value, ast.Call) else value
+                found.append((_last_key(made), path.rpartition(".")[2]))
+            arguments = (node for node in ast.walk(each.source.tree) if isinstance(node, ast.arg))
+            found += [(_last_key(node.annotation), node.arg) for node in arguments if node.annotation is not None]
+        return [(holder, name) for holder, name in found if holder]
+
+    @cached_property
+    def _taken_whole(self) -> dict[str, list[Place]]:
+        """The places that pass something to a library as it is, by its last name: ``build(self.cfg)``."""
+        found: dict[str, list[Place]] = {}
+        for each in self._project.surveys.values():
+            for called in each.calls:
+                for name in find_taken_names(called.node) if is_of_library(called.node, each, self._project) else ():
+                    found.setdefault(name, []).append((each, called.node.lineno))
+        return found
 
     def of_attribute(self, name: str) -> tuple[str, ...]:
         """Return the places that may read an attribute of any object."""
@@ -147,6 +191,28 @@ class ConstantReads:
                     last = alias.name.rpartition(".")[2]
                     found.setdefault(last, []).append((each, alias.asname or alias.name.partition(".")[0]))
         return found
+
+
+def is_of_library(call: ast.Call, survey: ModuleScan, project: Project) -> bool:
+    """Tell whether a call may be of another library's function, which may use all of what it is given."""
+    path = dotted_path(call.func) or ""
+    head, last = path.partition(".")[0], path.rpartition(".")[2]
+    is_own = head in ("self", "cls", "super", "") or isinstance(project.resolve_name(path, survey), ProjectSymbol)
+    return not is_own and last not in TELLING
+
+
+def find_taken_names(call: ast.Call) -> set[str]:
+    """Return the last names of what is passed as it is: ``cfg`` and ``data`` of ``build(self.cfg, config["data"])``."""
+    given = (*call.args, *(keyword.value for keyword in call.keywords))
+    paths = (dotted_path(node.value if isinstance(node, ast.Starred) else node) for node in given)
+    return {path.rpartition(".")[2] for path in paths if path is not None}
+
+
+def _last_key(node: ast.expr) -> str:
+    """Return ``cfg`` of ``self.cfg``, and of the annotation ``"Cfg"`` its text; nothing of other expressions."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value.rpartition(".")[2]
+    return (dotted_path(node) or "").rpartition(".")[2]
 
 
 def _gives_attribute(node: ast.ClassDef, name: str) -> bool:
