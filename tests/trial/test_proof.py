@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from tune.promotion.checks.replaced_values import find_replacements
+
 NET = '''
 class Net(nn.Module):
     def __init__(self, n, width=8, *, bias=True):
@@ -164,3 +166,69 @@ def test_an_attribute_in_whose_place_another_value_is_read_is_refused_where_it_i
     assert trial.preflights == (read is None)
     if read is not None:
         assert f"Config.lr is not in force: the search set 0.1, and the program reads {read}" in trial.failure.message
+
+
+LATE = """
+    def on_train_epoch_start(self):
+        if self.current_epoch > cfg["late"]:
+            self.rate = 1
+
+"""
+TABLE = (
+    'presets = {"small": {"lr": 0.1, "late": 3}, "big": {"lr": 0.2, "late": 5}}\nname = "small"\ncfg = presets[name]\n'
+)
+EFFECTS = {
+    "of the preset that is chosen": (TABLE, "cfg['lr']", "presets['small']['lr']", (0.1, 0.3, 0.4), None),
+    "of another preset": (TABLE, "cfg['lr']", "presets['big']['lr']", (0.2, 0.3, 0.4), "takes `presets[name]`"),
+    "in a later epoch": (TABLE, LATE, "presets['small']['late']", (3, 4, 6), None),
+    "in no epoch": (TABLE, LATE, "presets['big']['late']", (5, 4, 6), "takes `presets[name]`"),
+    "of a merged entry": (
+        "base = {'lr': 0.1}\nall_of_it = {**base, 'lr': 0.2}\n",
+        "all_of_it['lr']",
+        "base['lr']",
+        (0.1, 0.3, 0.4),
+        "has `{**base, 'lr': 0.2}`",
+    ),
+    "of an attribute that was read before": (
+        "class Config:\n    lr = 0.1\n\ndef change(held):\n    print(held.lr)\n    held.lr = 0.2\n    return held\n",
+        "change(Config()).lr",
+        "Config.lr",
+        (0.1, 0.3, 0.4),
+        "has `held.lr = 0.2`",
+    ),
+}
+
+
+@pytest.mark.parametrize(("head", "use", "name", "values", "told"), EFFECTS.values(), ids=EFFECTS)
+def test_a_value_without_any_effect_is_refused_where_the_source_shows_a_reason(
+    worker, programs, head, use, name, values, told
+):
+    text = programs("scripted").read_text()
+    text = text.replace("class Scripted", f"{head}\n\nclass Scripted", 1)
+    text = (
+        text.replace("    def __init__(self", f"{use}    def __init__(self", 1)
+        if use is LATE
+        else text.replace("lr=LR", f"lr={use}")
+    )
+    start = worker("scripted", text, promoted=[name], max_epochs=1)
+    replaced = find_replacements(start.job.program, start.job.constants)
+    start.job = replace(start.job, others={name: values}, replaced=replaced)
+
+    trial = start.run(preflight=True, **{name: values[0]})
+
+    assert trial.preflights == (told is None)
+    if told is not None:
+        assert f"{name} is not in force: whatever its value is, the program trains the same; " in trial.failure.message
+        assert told in trial.failure.message
+
+
+def test_a_value_is_not_refused_where_another_searched_one_may_choose_it(worker, programs):
+    text = programs("scripted").read_text().replace("class Scripted", f"{TABLE}\n\nclass Scripted", 1)
+    name = "presets['big']['lr']"
+    start = worker("scripted", text.replace("lr=LR", "lr=cfg['lr']"), promoted=[name, "name"], max_epochs=1)
+    replaced = find_replacements(start.job.program, start.job.constants)
+    start.job = replace(start.job, others={name: (0.2, 0.3), "name": ("small", "big")}, replaced=replaced)
+
+    trial = start.run(preflight=True, **{name: 0.2, "name": "small"})
+
+    assert trial.failure is None

@@ -13,6 +13,7 @@ from tune.cluster.resources import Resources
 from tune.experiment.environment import name_gpus, visible_gpus
 from tune.paths import check_name
 from tune.promotion.checks.program_checks import DataLoaderWorkers, check_modules, most_workers
+from tune.promotion.checks.replaced_values import find_replacements
 from tune.promotion.checks.space_checks import N_DRAWS, allowed_options, check_feasible
 from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.literals import Unknown
@@ -100,6 +101,7 @@ def build_job(
         options={item.key: item.constant for item in promoted if isinstance(item.constant, Option)},
         probes=_choose_probes(space, promoted),
         others={item.key: extreme_values(item.dimension) for item in promoted if isinstance(item.constant, Constant)},
+        replaced=find_replacements(program, {item.key: item.constant for item in promoted}),
         hardcoded=_hardcoded_constants(program, promoted),
         objective=TrialObjective(
             metric=space.metric, mode=space.mode, others=tuple(each.metric for each in space.others)

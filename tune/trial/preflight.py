@@ -16,12 +16,14 @@ from tune.promotion.options.option import OptionParser, option_words
 from tune.promotion.options.option_reads import may_read
 from tune.space.dimensions import Value
 from tune.trial.describe_exception import ChildFailure, create_failure
+from tune.trial.effect_check import check_effects
 from tune.trial.fits import FitSummary, select_counted_fits
 from tune.trial.gpu.gpu_reader import GpuReading
 from tune.trial.gpu.measure_share import measure_share
 from tune.trial.inputs.command_line import OptionReads
 from tune.trial.lightning.model_signature import ModelSignature, find_difference
 from tune.trial.messages import Job, ProgramRun
+from tune.trial.trained_state import TrainedState
 
 MOST = 5_000
 """Files beyond which a working directory is not looked through: it would take longer than it is worth."""
@@ -115,6 +117,8 @@ class DryRunResult:
     """What it read of its command line."""
     read_instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """What it read in the place of the values of attributes, as ``PromotedValueCheck`` has it."""
+    state: TrainedState = field(default_factory=dict)
+    """What it trained with; nothing where that was not asked for."""
     gpu: GpuReading | None = None
     """What it took of its GPU; None where that was not asked for."""
 
@@ -171,6 +175,7 @@ class Preflight:
             self._check_options(seen.done.reads)
         self._check_attributes(seen.done.read_instead)
         self._check_starred_parameters()
+        check_effects(self._job, self._task, seen.done.state, self._find_state)
         self._check_mutants()
         return counted
 
@@ -301,6 +306,15 @@ class Preflight:
         values = {**self._task.values, key: value}
         try:
             return self._run_program(values, self._select_options(values)).read_instead.get(key)
+        except NoRoomError:
+            raise
+        except (Exception, SystemExit):  # of the value: it has reached something
+            return None
+
+    def _find_state(self, values: Mapping[str, Value]) -> TrainedState | None:
+        """Return what the program trains with where it has other values; None where nothing tells."""
+        try:
+            return self._run_program(values, self._select_options(values)).state or None
         except NoRoomError:
             raise
         except (Exception, SystemExit):  # of the value: it has reached something

@@ -29,6 +29,7 @@ from tune.trial.lightning.value_check import PromotedValueCheck
 from tune.trial.messages import Job, ProgramRun
 from tune.trial.preflight import shorten_arguments
 from tune.trial.trackers.tracked_trial import guard_loggers
+from tune.trial.trained_state import StateReader
 
 LOGGER_METHODS = (
     "log_metrics",
@@ -83,6 +84,8 @@ class TrainerSetup:
         self.stage_ended = False
         """Whether an epoch or an evaluation has ended: a limit of their batches may have had an effect."""
         self._logger: Any = None
+        self.state_reader = StateReader() if job.replaced and run.shortens else None
+        """Reads what fits train with; None where nothing asks for that."""
         self.log = FitLog(compares_weights=not run.reports)
         """What the program's fits logged."""
         self._observer: ObserverCallback | None = None
@@ -133,6 +136,8 @@ class TrainerSetup:
     def build_trainer_arguments(self, given: Mapping[str, Any], package: ModuleType) -> dict[str, Any]:
         """Return a Trainer's arguments: those given, the space's over them, and what is ours over all."""
         arguments: Mapping[str, Any] = {**given, **self._job.trainer}
+        if self.state_reader is not None:
+            self.state_reader.read_arguments(arguments)
         arguments = shorten_arguments(arguments) if self._run.shortens else arguments
         arguments = {**arguments, **STEPS_AT_EACH_BATCH} if self._run.weighs else arguments
         return {
@@ -155,7 +160,7 @@ class TrainerSetup:
         self.log.add_trainer(trainer, max_epochs)
         if self._observer is None:
             self._observer = observer_callback_class(package)(
-                self._proof, self._beat, self.log, shortens=self._run.shortens
+                self._proof, self._beat, self.log, self.state_reader, shortens=self._run.shortens
             )
         trainer.callbacks.append(self._observer)
         call_at_epochs(trainer, None, None, self.note_stage_end)

@@ -195,6 +195,7 @@ class TrialRunner:
                 packages=packages,
                 reads=self._reads,
                 read_instead=self._read_instead,
+                state={} if fit.state_reader is None else fit.state_reader.state,
                 gpu=None if gpu is None else gpu.read_all(fit.utilization),
             )
 

@@ -10,13 +10,23 @@ from tune.trial.fits import FitLog, digest_weights, stage_of
 from tune.trial.lightning.epoch_loop import call_at_epochs
 from tune.trial.lightning.validation_samples import UNKNOWN, digest_samples, flatten_loaders
 from tune.trial.lightning.value_check import PromotedValueCheck
+from tune.trial.trained_state import StateReader
 
 
 class ObserverCallback:
     """The logic of the callback, whichever Lightning it is for."""
 
-    def __init__(self, proof: PromotedValueCheck, beat: Callable[[], None], log: FitLog, *, shortens: bool) -> None:
+    def __init__(
+        self,
+        proof: PromotedValueCheck,
+        beat: Callable[[], None],
+        log: FitLog,
+        reader: StateReader | None,
+        *,
+        shortens: bool,
+    ) -> None:
         """``shortens``: of what a fit that goes on from a checkpoint has left, one epoch is trained."""
+        self._reader = reader
         self._shortens = shortens
         self._proof = proof
         self._beat = beat
@@ -39,6 +49,8 @@ class ObserverCallback:
         self._log.begin_fit(trainer, pl_module)
         call_at_epochs(trainer, self, None, self._end_epoch)
         self._proof.check_at_fit_start()
+        if self._reader is not None:
+            self._reader.read_fit(trainer, pl_module)
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Let a shortened fit train an epoch behind those of its checkpoint."""
@@ -63,6 +75,8 @@ class ObserverCallback:
         self._log.keep_weights(pl_module)
         self.weights = digest_weights(pl_module)
         self.fit_s += time.perf_counter() - self._began
+        if self._reader is not None:
+            self._reader.read_fit(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *batch: Any, **more: Any) -> None:
         """Tell progress; look at the loaders, once."""
@@ -94,6 +108,8 @@ class ObserverCallback:
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         """Note the names of testing."""
         self._end_stage(trainer)
+        if self._reader is not None:
+            self._reader.read_metrics(trainer)
 
     def _end_stage(self, trainer: Any) -> None:
         self._log.end_stage(trainer, stage_of(trainer))
