@@ -142,7 +142,36 @@ def change(held, **given):
 
 c = Config()
 """
+DECORATED = """
+class Box:
+    def __init__(self, value):
+        self.value = value
+
+    def __rmul__(self, other):
+        return self.value
+
+def change(cls):
+    cls.lr = %s
+    return cls
+
+class Above:
+    def __init_subclass__(cls):
+        cls.lr = %s
+
+%s
+    lr = 0.1
+
+c = Config()
+"""
 MADE = {
+    "made of the value by a decorator": (DECORATED % ("cls.lr * 2", 0, "@change\nclass Config:"), None),
+    "made an object of the value by a decorator": (DECORATED % ("Box(cls.lr)", 0, "@change\nclass Config:"), None),
+    "made of the value by a class above": (DECORATED % (0, "cls.lr * 2", "class Config(Above):"), None),
+    "replaced by a decorator": (DECORATED % (0.2, 0, "@change\nclass Config:"), "0.2"),
+    "replaced by an object": (
+        DECORATED % ("Box(0.2)", 0, "@change\nclass Config:"),
+        "an object of Box: {'value': 0.2}",
+    ),
     "replaced by something else": (f"{REPLACED}c = change(c, lr=0.2)\n", "0.2"),
     "replaced by what is made of the value": (f"{REPLACED}c = change(c, lr=c.lr * 2)\n", None),
     "filled by something else": ("c = Config()\nvars(c).update(lr=0.2)\n", "0.2"),
@@ -156,9 +185,9 @@ MADE = {
 def test_an_attribute_in_whose_place_another_value_is_read_is_refused_where_it_is_the_same_for_all(
     worker, programs, filled, read
 ):
-    held = "" if "class Config:" in filled else SETTINGS
+    held = "" if "class Config" in filled else SETTINGS
     text = programs("scripted").read_text().replace("class Scripted", f"{held}{filled}\n\nclass Scripted", 1)
-    start = worker("scripted", text.replace("lr=LR", "lr=c.lr"), promoted=["Config.lr"], max_epochs=1)
+    start = worker("scripted", text.replace("lr=LR", "lr=1.0 * c.lr"), promoted=["Config.lr"], max_epochs=1)
     start.job = replace(start.job, others={"Config.lr": (0.05, 0.1, 0.5)})
 
     trial = start.run(preflight=True, **{"Config.lr": 0.1})

@@ -97,6 +97,8 @@ class _Promotion(ast.NodeTransformer):
         visited.body += heard
         if attributes:
             visited.decorator_list.append(ast.copy_location(_build_mapping_call("watch_attributes", attributes), node))
+        if attributes.keys() - keys.keys():
+            visited.decorator_list.insert(0, ast.copy_location(_build_mapping_call("note_class", attributes), node))
         return visited
 
     def _find_target_key(self, statement: ast.Assign, target: str) -> str | None:

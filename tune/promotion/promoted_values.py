@@ -5,6 +5,7 @@ import copy
 import enum
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from types import ModuleType
@@ -14,6 +15,7 @@ from tune.space.dimensions import Value
 
 UNWATCHED = frozenset({"torch.nn.modules.module.Module", "enum.Enum", "pydantic.main.BaseModel"})
 """Classes below which no reading of an attribute is looked at."""
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 MOST_KEPT = 16
 """Of the values of one attribute."""
 
@@ -38,7 +40,9 @@ class PromotedValues(Mapping[str, Value]):
         self.read_instead: dict[str, list[str]] = {}
         """What objects that were read held in the place of such a value, as ``repr`` has it: the first MOST_KEPT."""
         self.filled: dict[str, list[str]] = {}
-        """What fields of new objects held in the place of such a value, likewise: something passed it."""
+        """What fields of new objects, or new classes, held in the place of such a value, likewise."""
+        self.made: dict[str, Any] = {}
+        """What a decorator, a metaclass or ``__init_subclass__`` made of an attribute, where it is another value."""
         self.starred: set[str] = set()
         """The parameters that a star may pass: a float that is equal, and another object, is no proof."""
 
@@ -97,6 +101,21 @@ class PromotedValues(Mapping[str, Value]):
 
         return watch_class
 
+    def note_class(self, keys: Mapping[str, str]) -> Callable[[Any], Any]:
+        """Return a decorator of a class that notes what the others before it made of its promoted attributes."""
+
+        def note_attributes(made: Any) -> Any:
+            for name, key in keys.items() if isinstance(made, type) else ():
+                held = inspect.getattr_static(made, name, None)
+                if key in self._values and not inspect.isdatadescriptor(held):
+                    held = type.__getattribute__(made, name)
+                    if not is_expected_value(held, self.find_expected(key)):
+                        self.made[key] = held
+                        _keep_value(self.filled.setdefault(key, []), held)
+            return made
+
+        return note_attributes
+
     def _note_read(self, key: str, held: Any) -> None:
         if key in self.read:
             return
@@ -153,10 +172,13 @@ def _keep_value(kept: list[str], held: Any) -> None:
 
 
 def _describe_value(held: Any) -> str:
+    """Return ``repr``; where that is an address, which differs each time, the type with what the object holds."""
+    kind = f"an object of {type(held).__name__}"
     try:
-        return repr(held)
+        text = repr(held)
+        return text if ADDRESS.search(text) is None else f"{kind}: {ADDRESS.sub('', str(vars(held)))}"
     except Exception:  # it is an object of the program's
-        return f"an object of {type(held).__name__}"
+        return kind
 
 
 def _is_left_alone(made: type) -> bool:

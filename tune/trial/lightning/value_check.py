@@ -50,7 +50,7 @@ class PromotedValueCheck:
             for module, held in self._find_module_values(constant, modules):
                 self._check_value(key, constant, held)
                 is_symbol = self._in_force.find_expected(key) is not self._values[key]
-                is_other = is_symbol or isinstance(held, enum.Enum)
+                is_other = is_symbol or isinstance(held, enum.Enum) or key in self._in_force.made
                 value = str(held) if isinstance(held, PurePath) else self._values[key] if is_other else held
                 unread = "" if constant.reads else ", and nothing in the program reads it"
                 self.found[key] = {"value": value, "where": f"{module} when training began{unread}"}
@@ -107,7 +107,9 @@ class PromotedValueCheck:
 
     def _check_value(self, key: str, constant: Constant, held: Any) -> None:
         wanted = self._in_force.find_expected(key)
-        if not is_expected_value(held, wanted):
+        made = self._in_force.made.get(key, MISSING)  # by the class, of the value
+        is_made = held is made or is_expected_value(held, made)
+        if not is_made and not is_expected_value(held, wanted):
             raise ProgramError(
                 constant.where,
                 f"{key} is not in force: the search set {wanted!r}, the program holds {held!r} when training begins",
