@@ -10,6 +10,7 @@ HEAD = "import pytorch_lightning as pl\n"
 NET = HEAD + "class Net(pl.LightningModule):\n    pass\n"
 DATA = "def dataloaders():\n    return 1, 2\n"
 GUARD = 'if __name__ == "__main__":\n    '
+CLIP = "pl.Trainer(gradient_clip_val=1)"
 FIT = "pl.Trainer(max_epochs=1).fit(Net())\n"
 
 SHAPES = [
@@ -71,6 +72,13 @@ TRAINS = {
     "a trainer that a function makes": NET
     + "def build():\n    return pl.Trainer()\ndef main():\n    build().fit(Net())\n"
     + MAIN,
+    "two that are assigned together": f"{NET}{DATA}{GUARD}one, two = {CLIP}, {CLIP}\n    two.fit(build())\n",
+    "two names of one": f"{NET}{DATA}{GUARD}one = two = {CLIP}\n    two.fit(build())\n",
+    "a list": f"{NET}{DATA}{GUARD}engines = [{CLIP}]\n    for each in engines:\n        each.fit(build())\n",
+    "a list of a comprehension": f"{NET}{DATA}{GUARD}e = [{CLIP} for _ in range(2)]\n    e[-1].fit(build())\n",
+    "a dict": f"{NET}{DATA}{GUARD}engines = dict(one={CLIP})\n    engines['one'].fit(build())\n",
+    "the values of a dict": f"{NET}{DATA}{GUARD}e = {{1: {CLIP}}}\n    for n, c in e.items():\n        c.fit(build())\n",
+    "a list that another makes": f"{NET}{DATA}{GUARD}e = [{CLIP}]\n    e = sorted(e)\n    e[0].fit(build())\n",
     "a trainer that is a parameter": NET
     + "def go(engine, loader):\n    engine.fit(Net(), train_dataloaders=loader)\n"
     + GUARD

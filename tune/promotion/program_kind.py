@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from tune.promotion.assigned_values import find_assigned_values
 from tune.promotion.find.module_scan import ModuleScan, dotted_path
-from tune.promotion.find.project import Project, ProjectSymbol, Variable, project_of
+from tune.promotion.find.project import Project, ProjectSymbol, project_of
 from tune.promotion.find.scan import is_main_guard
 from tune.promotion.find.signatures import signature_of
 from tune.promotion.options.declared_options import find_options, is_lightning_cli
@@ -150,9 +151,10 @@ def is_trainer(node: ast.expr, survey: ModuleScan, project: Project, hops: int =
             )
         case ast.Name(id=name) | ast.Attribute(attr=name) if "trainer" in name.casefold():
             return True
-        case ast.Name() | ast.Attribute():
+        case ast.Name() | ast.Attribute() | ast.Subscript():
             return any(
-                is_trainer(value, there, project, hops - 1) for there, value in _assigned_values(node, survey, project)
+                is_trainer(value, there, project, hops - 1)
+                for there, value in find_assigned_values(node, survey, project)
             )
         case _:
             return False
@@ -162,7 +164,7 @@ def _is_unknown_name(node: ast.expr, survey: ModuleScan, project: Project) -> bo
     """Tell a name of which the source does not tell what it holds: a parameter."""
     return (
         isinstance(node, ast.Name)
-        and not any(_assigned_values(node, survey, project))
+        and not any(find_assigned_values(node, survey, project))
         and not project.resolve_name(node.id, survey)
     )
 
@@ -179,23 +181,12 @@ def _is_module(node: ast.expr, survey: ModuleScan, project: Project) -> bool:
 
 def _classes_of(node: ast.expr, survey: ModuleScan, project: Project) -> Iterator[ProjectSymbol]:
     """Yield the program's classes of which an expression may be an instance."""
-    values = [(survey, node), *_assigned_values(node, survey, project)]
+    values = [(survey, node), *find_assigned_values(node, survey, project)]
     for there, value in values:
         if isinstance(value, ast.Call):
             meaning = project.resolve_name(dotted_path(value.func) or "", there)
             if isinstance(meaning, ProjectSymbol) and isinstance(meaning.node, ast.ClassDef):
                 yield meaning
-
-
-def _assigned_values(node: ast.expr, survey: ModuleScan, project: Project) -> Iterator[tuple[ModuleScan, ast.expr]]:
-    """Yield what a name or an attribute is assigned, in any scope of its file."""
-    path = dotted_path(node) or ""
-    match project.resolve_name(path, survey) if path else None:
-        case Variable(survey=there, name=name):
-            yield from ((there, value) for value in there.held.get(name, ()))
-        case _:
-            yield from ((survey, value) for value in survey.held.get(path, ()))
-    yield from ((survey, each.value) for each in survey.overwrites if each.path == path and each.value is not None)
 
 
 def _is_class(function: ast.expr, name: str, survey: ModuleScan, project: Project) -> bool:

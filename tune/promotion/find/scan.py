@@ -118,13 +118,21 @@ class _Scanner:
     def _scan_assign(self, node: ast.Assign, scope: Scope) -> None:
         self._scan_expressions([node.value], scope)
         for target in node.targets:
-            if isinstance(target, ast.Name):
-                self._found.held[target.id].append(node.value)
-                made = made_class(target.id, node.value)
-                if made is not None:
-                    self._found.definitions[target.id].append(made)
-                    self._found.owners[id(made)] = scope
+            self._hold_value(target, node.value, scope)
             self._bind_targets(target, node.value, scope, chained=len(node.targets) > 1)
+
+    def _hold_value(self, target: ast.expr, value: ast.expr, scope: Scope) -> None:
+        """Note what a name is given, also by ``a, b = f(), g()``."""
+        match target, value:
+            case ast.Name(id=name), _:
+                self._found.held[name].append(value)
+                made = made_class(name, value)
+                if made is not None:
+                    self._found.definitions[name].append(made)
+                    self._found.owners[id(made)] = scope
+            case ((ast.Tuple() | ast.List()), (ast.Tuple() | ast.List())) if _is_pairwise(target, value):
+                for inner, element in zip(target.elts, value.elts, strict=True):
+                    self._hold_value(inner, element, scope)
 
     def _scan_annotated_assign(self, node: ast.AnnAssign, scope: Scope) -> None:
         if node.value is not None:  # the annotation is left out: it may never be executed
