@@ -63,3 +63,29 @@ def test_a_saved_hyperparameter_may_be_read_where_something_names_it_or_takes_al
     path.write_text(f"{text}\n")
 
     assert may_read_hyperparameter(find_program(path), "lr") is is_read
+
+
+FILLED = """
+from dataclasses import dataclass
+from omegaconf import OmegaConf
+
+@dataclass
+class Config:
+    lr: float = 0.1
+    width: int = 8
+
+c = OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.load("config.yaml"), {"width": 4})
+"""
+
+
+def test_a_field_that_a_file_or_a_dict_is_merged_over_may_be_replaced(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text(FILLED)
+    (tmp_path / "config.yaml").write_text("lr: 0.2\n")
+    program = find_program(path)
+    fields = {name: find_constant(name, program, find_constants(program), "") for name in ("Config.lr", "Config.width")}
+
+    replaced = find_replacements(program, fields)
+
+    assert replaced["Config.lr"] == "config.yaml:1 has lr, which lr= searches"
+    assert replaced["Config.width"].startswith("train.py:10 has `OmegaConf.merge(")

@@ -77,7 +77,7 @@ TRAINS = {
     "a list": f"{NET}{DATA}{GUARD}engines = [{CLIP}]\n    for each in engines:\n        each.fit(build())\n",
     "a list of a comprehension": f"{NET}{DATA}{GUARD}e = [{CLIP} for _ in range(2)]\n    e[-1].fit(build())\n",
     "a dict": f"{NET}{DATA}{GUARD}engines = dict(one={CLIP})\n    engines['one'].fit(build())\n",
-    "the values of a dict": f"{NET}{DATA}{GUARD}e = {{1: {CLIP}}}\n    for n, c in e.items():\n        c.fit(build())\n",
+    "the values of a dict": f"{NET}{DATA}{GUARD}e = {{1: {CLIP}}}\n    for _, c in e.items():\n        c.fit(1)\n",
     "a list that another makes": f"{NET}{DATA}{GUARD}e = [{CLIP}]\n    e = sorted(e)\n    e[0].fit(build())\n",
     "a trainer that is a parameter": NET
     + "def go(engine, loader):\n    engine.fit(Net(), train_dataloaders=loader)\n"

@@ -26,7 +26,7 @@ from tune.space.conditions import draw_config
 from tune.space.dimensions import Choice, Value, could_draw, extreme_values, n_points
 from tune.space.search_methods import SCHEDULERS
 from tune.space.settings import AUTO
-from tune.space.space import Space, check_settings
+from tune.space.space import Script, Space, check_settings
 from tune.storage_url import check_utf8
 from tune.trial.messages import Job, TrialObjective
 
@@ -101,7 +101,11 @@ def build_job(
         options={item.key: item.constant for item in promoted if isinstance(item.constant, Option)},
         probes=_choose_probes(space, promoted),
         others={item.key: extreme_values(item.dimension) for item in promoted if isinstance(item.constant, Constant)},
-        replaced=find_replacements(program, {item.key: item.constant for item in promoted}),
+        replaced=find_replacements(
+            program,
+            {item.key: item.constant for item in promoted},
+            space.shape.args if isinstance(space.shape, Script) else (),
+        ),
         hardcoded=_hardcoded_constants(program, promoted),
         objective=TrialObjective(
             metric=space.metric, mode=space.mode, others=tuple(each.metric for each in space.others)

@@ -4,22 +4,24 @@ What is found here proves nothing. The pre-flight does, with other values (``tun
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from tune.promotion.configs.set_elsewhere import SetElsewhere
 from tune.promotion.constant import Constant, Span, ValueFlows
 from tune.promotion.find.module_scan import BindingKind, ModuleScan, dotted_path
 from tune.promotion.find.project import Project, project_of
 from tune.promotion.find.value_flow import MAX_NAMES
 from tune.promotion.find_constants import find_all
+from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program
 from tune.space.dimensions import canonical_name
 
 COPIES = frozenset(
     {"replace", "_replace", "evolve", "update", "dict", "model_copy", "SimpleNamespace", "Namespace", "set_defaults"}
-)
+) | frozenset({"merge", "unsafe_merge"})
 """Functions that make an object with other values of some names, or change one: the last part of their name."""
 MOST_SHOWN = 60
 """Characters of a piece of source in an error."""
@@ -46,12 +48,21 @@ class _Choice:
     """Which one; None where only running the program can tell."""
 
 
-def find_replacements(program: Program, searched: Mapping[str, Constant | Option]) -> dict[str, str]:
-    """Return, by the keys of searched values, what may be in the place of one: ``train.py:53 has `cfg.lr = 1e-3```."""
+def find_replacements(
+    program: Program, searched: Mapping[str, Constant | Option], args: Sequence[str] = ()
+) -> dict[str, str]:
+    """Return, by the keys of searched values, what may be in the place of one: ``train.py:53 has `cfg.lr = 1e-3```.
+
+    ``args``: the command line of the program, whose config files may fill in a value.
+    """
     if not searched:
         return {}
+    elsewhere = SetElsewhere(program, find_options(program, args), args)
     source = _ReplacingSource(project_of(program), find_all(program).flows)
     found = {key: source.find_replacement(held) for key, held in searched.items()}
+    for key, held in searched.items():
+        if isinstance(held, Constant) and (option := elsewhere.find_filling_value(held)) is not None:
+            found[key] = f"{option.where} has {option.name.rstrip('=')}, which {option.name} searches"
     return {key: text for key, text in found.items() if text is not None}
 
 
