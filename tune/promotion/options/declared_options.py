@@ -16,6 +16,7 @@ from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, project_of
 from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.options.absl_flags import ABSL_FLAGS, find_absl_flags
+from tune.promotion.options.fire_components import find_components
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_reads import is_dest_read, is_parameter_read, may_be_executed
 from tune.promotion.options.parser_defaults import ChangedDefaults, changed_defaults, is_add_argument
@@ -46,7 +47,7 @@ def find_options(program: Program, args: Sequence[str] = ()) -> tuple[Option, ..
     """
     project = project_of(program)
     changed = changed_defaults(project)
-    options = [option for survey in project.surveys.values() for option in _find_module_options(survey, project)]
+    options = [option for survey in project.surveys.values() for option in _find_module_options(survey, project, args)]
     declared = (_with_changed_default(option, changed) for option in options)
     found = (*declared, *_find_hydra_options(program, args), *_in_config_files(program, args))
     names_cli = any(b"LightningCLI" in source.raw for source in program.sources.values())
@@ -140,7 +141,7 @@ def _is_misspelt(name: str, options: tuple[Option, ...]) -> bool:
     return f"{part}." in CLASSES and bool(difflib.get_close_matches(last, known, cutoff=SIMILAR))
 
 
-def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Option]:
+def _find_module_options(survey: ModuleScan, project: Project, args: Sequence[str]) -> Iterator[Option]:
     yield from find_typer_options(survey, project)
     for called in survey.calls:
         match called.node.func:
@@ -154,12 +155,9 @@ def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Optio
                 yield from find_absl_flags(called, survey, project)
             case _ if is_lightning_cli(called, survey, project) or _is_base_of_cli(called, survey, project):
                 yield from _find_lightning_options(called, survey, project)
-            case function if (dotted_path(function) or "") in FUNCTION_PARSERS:
-                first = next(iter(called.node.args), None)
-                meaning = project.resolve_name(dotted_path(first) or "", survey) if first is not None else None
-                if isinstance(meaning, ProjectSymbol):
-                    parser = FUNCTION_PARSERS[dotted_path(function) or ""]
-                    yield from _of_signature(meaning, "", project, parser)
+            case function if (parser := FUNCTION_PARSERS.get(dotted_path(function) or "")) is not None:
+                for component in find_components(called, survey, project, args):
+                    yield from _of_signature(component, "", project, parser)
 
 
 def _find_argparse_options(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[Option]:
@@ -273,6 +271,8 @@ def _of_trainer_defaults(node: ast.expr | None, survey: ModuleScan) -> Iterator[
 def _of_signature(own: ProjectSymbol, prefix: str, project: Project, parser: OptionParser) -> Iterator[Option]:
     signature = signature_of(own, project)
     for parameter in signature.parameters if signature is not None else ():
+        if parameter.name == "self":
+            continue
         default, place = parameter.default, parameter.survey.place_of_line(parameter.declared.lineno)
         if default is not None:
             place = parameter.survey.place_of_line(default.lineno)

@@ -18,6 +18,7 @@ from tune.promotion.find.project import Project, ProjectSymbol, project_of
 from tune.promotion.find.signatures import signature_of
 from tune.promotion.find.usages import is_open_cli, takes_any_class_by_cli
 from tune.promotion.options.declared_options import find_options, is_lightning_cli
+from tune.promotion.options.fire_components import TRAINS, find_fire_commands
 from tune.promotion.options.option import OptionParser
 from tune.promotion.options.option_reads import may_be_executed
 from tune.promotion.options.parser_defaults import is_add_argument
@@ -38,9 +39,6 @@ OF_A_FILE = re.compile(r"(^|_)(config|cfg|conf|settings?|hparams|params|ya?ml|js
 """Names of options that name a config file."""
 CONFIG_KEYS = frozenset({"model", "trainer", "fit"})
 """Keys by which one is told from other files."""
-
-TRAINS = re.compile(r"train|fit")
-"""In the name of the command that a search gives."""
 
 UNKNOWN_WORDS = "unrecognized arguments"
 """What argparse says of words that it does not take."""
@@ -66,7 +64,7 @@ class RequiredWord:
 
 
 def find_required_words(program: Program) -> tuple[RequiredWord, ...]:
-    """Return them in the order of the files; those of argparse, click and LightningCLI alone.
+    """Return them in the order of the files; those of argparse, click, fire and LightningCLI alone.
 
     What the config file says that is proposed for a LightningCLI no word has to say.
     """
@@ -228,6 +226,9 @@ def _find_required(survey: ModuleScan, project: Project) -> Iterator[RequiredWor
             if command.name not in told:
                 told.add(command.name)
                 yield RequiredWord(command.name, survey.place_of_line(command.line), command.name)
+        if fire := find_fire_commands(called, survey, project):
+            name = next((each for each in fire if TRAINS.search(each)), next(iter(fire)))
+            yield RequiredWord(name, survey.place_of_line(node.lineno), name)
         yield from _find_declared(node, survey, project.program)
 
 
