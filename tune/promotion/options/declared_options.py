@@ -1,4 +1,4 @@
-"""The options that a script takes on its command line: argparse, absl, click, typer, fire, LightningCLI, hydra."""
+"""The options that a script takes on its command line: argparse, absl, click, docopt, typer, fire, hydra."""
 
 import ast
 import difflib
@@ -16,10 +16,11 @@ from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, project_of
 from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.options.absl_flags import ABSL_FLAGS, find_absl_flags
+from tune.promotion.options.docopt_options import find_docopt_options
 from tune.promotion.options.fire_components import find_components
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_reads import is_dest_read, is_parameter_read, may_be_executed
-from tune.promotion.options.parser_defaults import ChangedDefaults, changed_defaults, is_add_argument
+from tune.promotion.options.parser_defaults import ChangedDefaults, adds_argument, changed_defaults
 from tune.promotion.options.replaced_optimizer import mark_replaced
 from tune.promotion.options.typer_options import find_typer_options
 from tune.promotion.program import Program, suggest_listing
@@ -144,10 +145,9 @@ def _is_misspelt(name: str, options: tuple[Option, ...]) -> bool:
 def _find_module_options(survey: ModuleScan, project: Project, args: Sequence[str]) -> Iterator[Option]:
     yield from find_typer_options(survey, project)
     for called in survey.calls:
+        yield from find_docopt_options(called, survey, project)
         match called.node.func:
-            case ast.Attribute(attr="add") if may_be_executed(called, project):
-                yield from _find_argparse_options(called, survey, project)
-            case function if is_add_argument(function, survey) and may_be_executed(called, project):
+            case function if adds_argument(function, survey) and may_be_executed(called, project):
                 yield from _find_argparse_options(called, survey, project)
             case _ if (dotted_path(called.node.func) or "") in ("click.option", "option"):
                 yield from _find_click_options(called, survey, project)

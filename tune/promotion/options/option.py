@@ -25,7 +25,7 @@ class OptionParser(enum.Enum):
     CLICK = enum.auto()
     ABSL = enum.auto()
     FUNCTION = enum.auto()
-    """Fire or typer, by a function's signature."""
+    """Fire or typer, by a function's signature; docopt, by a text."""
     LIGHTNING_CLI = enum.auto()
     HYDRA = enum.auto()
     """``key=value``, over what its config files compose."""

@@ -65,3 +65,8 @@ def is_add_argument(function: ast.expr, survey: ModuleScan) -> bool:
     """Tell ``parser.add_argument``, and a name that holds it: ``arg = parser.add_argument``."""
     held = survey.held.get(function.id, ()) if isinstance(function, ast.Name) else (function,)
     return any(isinstance(each, ast.Attribute) and each.attr == "add_argument" for each in held)
+
+
+def adds_argument(function: ast.expr, survey: ModuleScan) -> bool:
+    """Tell what declares an option of a parser of argparse's, and ``add`` of parsers that call it so."""
+    return (isinstance(function, ast.Attribute) and function.attr == "add") or is_add_argument(function, survey)
