@@ -164,3 +164,28 @@ def test_a_trial_takes_the_value_of_a_class_that_a_config_file_names(program_of,
         executor.execute_main(in_force)
 
     assert "BUILT 7" in capsys.readouterr().out
+
+
+PUT_TOGETHER = {
+    "an f-string": 'importlib.import_module(f"configs.{name}")',
+    "a sum": 'importlib.import_module("configs." + name)',
+    "a percent sign": "import_module('configs.%s' % name)",
+    "format": 'import_module("configs.{}".format(name))',
+    "__import__": '__import__(f"configs.{name}", fromlist=["lr"])',
+    "a name of its own": None,
+}
+
+
+@pytest.mark.parametrize("call", PUT_TOGETHER.values(), ids=PUT_TOGETHER)
+def test_of_a_name_that_is_put_together_the_settings_of_its_package_are_of_the_program(tmp_path, program_of, call):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "small.py").write_text("lr = 0.1\n")
+    (tmp_path / "configs" / "big.py").write_text("lr = 0.2\n")
+    (tmp_path / "configs" / "net.py").write_text("import torch\nlr = 0.3\n")
+    (tmp_path / "configs" / "broken.py").write_text("lr = = 0.4\n")
+
+    program = program_of(f"import importlib\nname = 'small'\ncfg = {call}\n")
+
+    found = {} if call is None else {"big.lr": 0.2, "small.lr": 0.1}
+    names = shortest_names(program)
+    assert {names[each]: each.value for each in find_constants(program) if each.name == "lr"} == found

@@ -266,7 +266,7 @@ def _named_files(
 ) -> Iterator[Path]:
     """Yield the project files, other than ``found``, that texts and config files name; ``named`` gets the names."""
     sources = [source.raw for source in found.values()]
-    for dotted, config in find_named_modules(sources, program.root):
+    for dotted, config in find_named_modules(sources, program.root, finder.folders):
         for path in finder.find_files(dotted):
             named.setdefault(dotted, config)
             if program.name_of(path) not in found:
@@ -310,6 +310,11 @@ class _ModuleFinder:
         self._program = program
         self._search_path = search_path
         self._found: dict[tuple[Path | None, str], tuple[tuple[Path, ...], tuple[Path, ...]]] = {}
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where top-level modules of the project are looked for."""
+        return *self._search_path.before, *self._search_path.behind
 
     def find_files(self, dotted: str, package: Path | None = None) -> tuple[Path, ...]:
         """Return the files of every package on the way and of the module itself.

@@ -3,9 +3,10 @@
 hydra and LightningCLI import what their config files name, and ``import_module("models.net")`` what its text says.
 """
 
+import ast
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tune.promotion.project_folders import FOREIGN_FOLDERS
@@ -21,11 +22,27 @@ BUILDERS = re.compile(rb"hydra|LightningCLI|jsonargparse|_target_|class_path")
 NAMED = re.compile(rb"""(?:\b_target_|\bclass_path)["']?\s*:\s*["']?([A-Za-z_][\w.]*)""")
 IMPORTED = re.compile(rb"""\bimport_module\(\s*["']([A-Za-z_][\w.]*)["']\s*\)""")
 
+PUT_TOGETHER = re.compile(
+    rb"""(?:\bimport_module|\b__import__)\(\s*(?:f["']([A-Za-z_][\w.]*)\.\{|["']([A-Za-z_][\w.]*)\.(?:["']\s*\+|%s|\{))"""
+)
+"""``import_module(f"configs.{name}")``, and the same by ``+``, ``%`` and ``format``."""
+TRAINS = re.compile(rb"^\s*(?:import|from)\s+(?:torch|pytorch_lightning|lightning)\b", re.MULTILINE)
+"""What a module of settings does without."""
+MOST_MODULES = 50
+"""Of one package."""
 
-def find_named_modules(sources: Iterable[bytes], root: Path) -> Iterator[tuple[str, Path | None]]:
-    """Yield (dotted name, config file) of what sources, given by their text, and their config files name."""
+
+def find_named_modules(
+    sources: Iterable[bytes], root: Path, folders: Sequence[Path] = ()
+) -> Iterator[tuple[str, Path | None]]:
+    """Yield (dotted name, config file) of what sources, given by their text, and their config files name.
+
+    ``folders``: where modules are imported from. Of a name that is put together all modules of settings are meant.
+    """
     uses_configs = False
     for raw in sources:
+        for package in _find_names(PUT_TOGETHER, raw):
+            yield from ((f"{package}.{name}", None) for name in _find_settings(package, folders))
         uses_configs = uses_configs or bool(BUILDERS.search(raw))
         yield from ((dotted, None) for pattern in (IMPORTED, NAMED) for dotted in _find_names(pattern, raw))
     for path in _find_config_files(root) if uses_configs else ():
@@ -33,7 +50,26 @@ def find_named_modules(sources: Iterable[bytes], root: Path) -> Iterator[tuple[s
 
 
 def _find_names(pattern: re.Pattern[bytes], raw: bytes) -> Iterator[str]:
-    yield from dict.fromkeys(match[1].decode("ascii").rstrip(".") for match in pattern.finditer(raw))
+    found = (next(filter(None, match.groups())) for match in pattern.finditer(raw))
+    yield from dict.fromkeys(name.decode("ascii").rstrip(".") for name in found)
+
+
+def _find_settings(package: str, folders: Sequence[Path]) -> list[str]:
+    """Return the names of a package's modules that hold settings; none where they are many."""
+    places = (folder.joinpath(*package.split(".")) for folder in folders)
+    found = [path for place in places for path in sorted(place.glob("*.py")) if path.stem != "__init__"]
+    own = [path.stem for path in found if path.stem.isidentifier() and _holds_settings(path)]
+    return list(dict.fromkeys(own)) if len(found) <= MOST_MODULES else []
+
+
+def _holds_settings(path: Path) -> bool:
+    """Tell a file of Python without a library that trains; one that is not Python is left to the program."""
+    raw = path.read_bytes()
+    try:
+        ast.parse(raw)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return TRAINS.search(raw) is None
 
 
 def _find_config_files(root: Path) -> list[Path]:
