@@ -519,3 +519,37 @@ SHORT = {
 @pytest.mark.parametrize(("text", "short", "name"), SHORT.values(), ids=SHORT)
 def test_a_name_is_completed_where_one_thing_alone_ends_with_it(program_of, text, short, name):
     assert complete_name(short, program_of(text), ()) == name
+
+
+READERS = {
+    "gin": ("import gin\ngin.parse_config_file('a.gin')\n", "gin.parse_config_file", "write the value into the source"),
+    "runpy": ("import runpy\ncfg = runpy.run_path('a.py')\n", "runpy.run_path", "import the file as a module"),
+    "exec": ("scope = {}\nexec(open('a.py').read(), scope)\n", "exec", "import the file as a module"),
+    "a loader": (
+        "from importlib import util\nspec = util.spec_from_file_location('a', 'a.py')\n",
+        "util.spec_from_file_location",
+        "import the file as a module",
+    ),
+    "mmengine": ("from mmengine import Config\ncfg = Config.fromfile('a.py')\n", "Config.fromfile", "import the file"),
+}
+
+
+@pytest.mark.parametrize(("text", "call", "remedy"), READERS.values(), ids=READERS)
+def test_a_name_that_leads_nowhere_is_answered_with_the_file_that_no_search_looks_into(program_of, text, call, remedy):
+    program = program_of(f"{text}WIDTH = 8\n")
+
+    with pytest.raises(ConstantError) as raised:
+        find_constant("lr", program, find_constants(program), "")
+
+    assert f"train.py:2 takes settings from a file by `{call}`, and those cannot be searched: {remedy}" in str(
+        raised.value
+    )
+
+
+def test_code_that_is_put_together_is_no_file_of_settings(program_of):
+    program = program_of("exec('A = ' + '3')\nWIDTH = 8\n")
+
+    with pytest.raises(ConstantError) as raised:
+        find_constant("lr", program, find_constants(program), "")
+
+    assert "takes settings" not in str(raised.value)

@@ -14,6 +14,7 @@ from tune.errors import ConstantError, did_you_mean, relative_if_shorter
 from tune.gc_control import collector_paused, deep_recursion
 from tune.invocation import join_words
 from tune.promotion.checks.outside_modules import check_not_outside
+from tune.promotion.checks.settings_readers import describe_settings_reader
 from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant, ConstantScan, Site, UnnamedLiteral, UnsupportedConstant
 from tune.promotion.find.arguments import find_arguments, find_calls
@@ -278,6 +279,9 @@ def _build_hint(unknown: Sequence[str], constants: tuple[Constant, ...], program
     is_option = any("'-" in each for each in meant)
     if not is_option and (unnamed := describe_unnamed_file(unknown, program, args)) is not None:
         return f"{unnamed}  {listing}"
+
+    if (reader := describe_settings_reader(program)) is not None:
+        return f"{hint}\n  {reader}."
     hidden = None if args else describe_hidden_options(program, join_words([relative_if_shorter(program.path)]))
     return hint if hidden is None else f"{hidden[0].upper()}{hidden[1:]}."
 
