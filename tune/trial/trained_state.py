@@ -12,10 +12,11 @@ from enum import Enum
 from functools import partial
 from inspect import isclass
 from pathlib import PurePath
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, GeneratorType, MethodType, ModuleType
 from typing import Any
 
 from tune.promotion.execute import IN_FORCE
+from tune.promotion.promoted_values import ADDRESS
 from tune.trial.fits import digest_weights
 
 MOST_PARTS = 50_000
@@ -142,6 +143,8 @@ class StateReader:
         if kind.__module__.partition(".")[0] in UNFOLLOWED or isinstance(held, ModuleType | CodeType):
             return
         own = dict(_list_attributes(held))
+        if not own:
+            self._read_opaque(path, held)
         for name in sorted(own.keys() - OF_LIGHTNING):
             self._read_object(f"{path}.{name}", own[name], depth + 1)
         inherited = {
@@ -153,6 +156,15 @@ class StateReader:
                 self._read_function(f"{path}.{name}", value, depth)
             elif isinstance(value, (*PLAIN, *CONTAINERS)) and not name.startswith("__"):
                 self._read_object(f"{path}.{name}", value, depth + 1)
+
+    def _read_opaque(self, path: str, held: Any) -> None:
+        """Read an object that no attribute of Python's tells of: an array, a range, a date."""
+        if isinstance(held, GeneratorType):
+            self._is_whole = False  # what it is going to yield cannot be looked at
+        elif hasattr(held, "tobytes") and getattr(getattr(held, "dtype", None), "kind", "O") != "O":
+            self._note(path, hashlib.blake2b(held.tobytes(), digest_size=16).digest())
+        else:
+            self._note(path, ADDRESS.sub("", repr(held)))
 
     def _read_function(self, path: str, function: Any, depth: int) -> None:
         """Read what a function has, and the globals that it names, if it is the program's."""
