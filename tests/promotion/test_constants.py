@@ -523,13 +523,7 @@ def test_a_name_is_completed_where_one_thing_alone_ends_with_it(program_of, text
 
 READERS = {
     "gin": ("import gin\ngin.parse_config_file('a.gin')\n", "gin.parse_config_file", "write the value into the source"),
-    "runpy": ("import runpy\ncfg = runpy.run_path('a.py')\n", "runpy.run_path", "import the file as a module"),
     "exec": ("scope = {}\nexec(open('a.py').read(), scope)\n", "exec", "import the file as a module"),
-    "a loader": (
-        "from importlib import util\nspec = util.spec_from_file_location('a', 'a.py')\n",
-        "util.spec_from_file_location",
-        "import the file as a module",
-    ),
     "mmengine": ("from mmengine import Config\ncfg = Config.fromfile('a.py')\n", "Config.fromfile", "import the file"),
 }
 

@@ -189,3 +189,53 @@ def test_of_a_name_that_is_put_together_the_settings_of_its_package_are_of_the_p
     found = {} if call is None else {"big.lr": 0.2, "small.lr": 0.1}
     names = shortest_names(program)
     assert {names[each]: each.value for each in find_constants(program) if each.name == "lr"} == found
+
+
+LOADED = {
+    "a spec": """
+        import importlib.util
+        spec = importlib.util.spec_from_file_location("settings", "{here}/configs/small.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        LR = module.lr
+        """,
+    "a spec by a name": """
+        from importlib.util import module_from_spec, spec_from_file_location
+        name = "small"
+        spec = spec_from_file_location("settings", f"configs/{name}.py".replace("configs", "{here}/configs"))
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        LR = module.lr
+        """,
+    "runpy": """
+        import runpy
+        FILE = "configs/small.py"
+        NAMES = runpy.run_path("{here}/" + FILE, {"given": 3})
+        LR = NAMES["lr"]
+        assert NAMES["given"] == 3
+        assert NAMES["__name__"] == "<run_path>"
+        assert "__promoted__" not in NAMES
+        """,
+}
+
+
+@pytest.mark.parametrize("text", LOADED.values(), ids=LOADED)
+def test_a_file_that_is_loaded_by_its_path_has_the_trial_s_value(program_of, tmp_path, text):
+    folder = tmp_path.as_posix()
+    text = text.replace('configs/small.py")', "configs/small.py\")  # 'configs/small.py'").replace("{here}", folder)
+    program = program_of(text, {"configs/small.py": "lr = 0.1\n"})
+    constant = find_constant("lr", program, find_constants(program), "")
+    snapshot = take_snapshot(program, tmp_path / "copy")
+
+    with Executor(snapshot, {"lr": constant.sites}).import_program({"lr": 0.5}) as (module, in_force):
+        assert module.LR == 0.5
+        assert in_force.taken["lr"] == 1
+
+
+def test_a_file_of_another_project_is_loaded_as_ever(program_of, tmp_path):
+    other = tmp_path.parent / f"{tmp_path.name}-other.py"
+    other.write_text("lr = 0.1\n")
+    program = program_of(f"import runpy\nLR = runpy.run_path({str(other)!r})['lr']\n")
+
+    with Executor(take_snapshot(program, tmp_path / "copy"), {}).import_program({}) as (module, _):
+        assert module.LR == 0.1

@@ -24,6 +24,7 @@ from typing import Any
 from tune.gc_control import deep_recursion
 from tune.promotion.checks.program_checks import is_line_magic
 from tune.promotion.constant import Site, Span
+from tune.promotion.file_loaders import patch_file_loaders
 from tune.promotion.find.signatures import default_of
 from tune.promotion.program import Program, decode_source
 from tune.promotion.promoted_values import PromotedValues
@@ -210,7 +211,16 @@ class Executor:
         """Put ``values`` in force for whatever is imported of the project; on leaving, all of it is forgotten."""
         program = self.snapshot.program
         in_force = PromotedValues(values, self._symbols)
-        with _import_path(program), _hide_modules(_find_shadowed_modules(program)), _ProjectFinder(self, in_force):
+
+        def create_loader(name: str, path: Path) -> "_SnapshotLoader | None":
+            return _SnapshotLoader(name, path, self, in_force) if program.is_project_file(path) else None
+
+        with (
+            _import_path(program),
+            _hide_modules(_find_shadowed_modules(program)),
+            _ProjectFinder(self, in_force),
+            patch_file_loaders(create_loader, IN_FORCE),
+        ):
             yield in_force
 
     @staticmethod

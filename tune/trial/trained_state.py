@@ -80,6 +80,7 @@ class StateReader:
             read()
         except Exception:  # the program's objects may raise anything as they are looked at: nothing is told then
             self._is_whole = False
+        self._seen.clear()
 
     def _read_parts(self, trainer: Any, pl_module: Any) -> None:
         for owner in (pl_module, trainer.datamodule):

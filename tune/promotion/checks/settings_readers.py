@@ -9,8 +9,6 @@ from tune.promotion.program import Program
 EXECUTED = "import the file as a module"
 DEFAULTS = "write the value into the source, as a default"
 READERS = {
-    "run_path": EXECUTED,
-    "spec_from_file_location": EXECUTED,
     "SourceFileLoader": EXECUTED,
     "fromfile": EXECUTED,
     "DEFINE_config_file": EXECUTED,

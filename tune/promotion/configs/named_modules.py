@@ -26,6 +26,10 @@ PUT_TOGETHER = re.compile(
     rb"""(?:\bimport_module|\b__import__)\(\s*(?:f["']([A-Za-z_][\w.]*)\.\{|["']([A-Za-z_][\w.]*)\.(?:["']\s*\+|%s|\{))"""
 )
 """``import_module(f"configs.{name}")``, and the same by ``+``, ``%`` and ``format``."""
+LOADS_FILES = re.compile(rb"\bspec_from_file_location\b|\brun_path\b")
+"""What loads a file of Python by its path."""
+FILE = re.compile(rb"""["'](?:\./)?([A-Za-z_][\w/]*)\.py["']""")
+FOLDER = re.compile(rb"""\bf["'](?:\./)?([A-Za-z_][\w/]*)/\{[^}"']*\}(?:\.py)?["']""")
 TRAINS = re.compile(rb"^\s*(?:import|from)\s+(?:torch|pytorch_lightning|lightning)\b", re.MULTILINE)
 """What a module of settings does without."""
 MOST_MODULES = 50
@@ -41,7 +45,10 @@ def find_named_modules(
     """
     uses_configs = False
     for raw in sources:
-        for package in _find_names(PUT_TOGETHER, raw):
+        if LOADS_FILES.search(raw):
+            yield from ((name.replace("/", "."), None) for name in _find_names(FILE, raw))
+        packages = [*_find_names(PUT_TOGETHER, raw), *(_find_names(FOLDER, raw) if LOADS_FILES.search(raw) else ())]
+        for package in (each.replace("/", ".") for each in packages):
             yield from ((f"{package}.{name}", None) for name in _find_settings(package, folders))
         uses_configs = uses_configs or bool(BUILDERS.search(raw))
         yield from ((dotted, None) for pattern in (IMPORTED, NAMED) for dotted in _find_names(pattern, raw))
