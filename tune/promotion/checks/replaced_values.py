@@ -4,7 +4,7 @@ What is found here proves nothing. The pre-flight does, with other values (``tun
 """
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +23,7 @@ COPIES = frozenset(
     {"replace", "_replace", "evolve", "update", "dict", "model_copy", "SimpleNamespace", "Namespace", "set_defaults"}
 ) | frozenset({"merge", "unsafe_merge"})
 """Functions that make an object with other values of some names, or change one: the last part of their name."""
+LOOKED_AT = (ast.Assign, ast.AnnAssign, ast.Call, ast.Subscript, ast.Dict, ast.BinOp)
 MOST_SHOWN = 60
 """Characters of a piece of source in an error."""
 
@@ -148,8 +149,8 @@ class _ReplacingSource:
     def _choices(self) -> dict[str, list[_Choice]]:
         """By the last name of what holds several things, where one of them is taken."""
         found: dict[str, list[_Choice]] = {}
-        for survey in self._surveys:
-            for node in ast.walk(survey.source.tree):
+        for survey, nodes in self._nodes:
+            for node in nodes:
                 match node:
                     case ast.Subscript(value=base, slice=key, ctx=ast.Load()) if not isinstance(key, ast.Slice):
                         pass
@@ -164,7 +165,19 @@ class _ReplacingSource:
 
     @cached_property
     def _writes(self) -> list[_Write]:
-        return [each for survey in self._surveys for each in (*_find_writes(survey), *_find_rebound_names(survey))]
+        return [
+            each
+            for survey, nodes in self._nodes
+            for each in (*_find_writes(survey, nodes), *_find_rebound_names(survey))
+        ]
+
+    @cached_property
+    def _nodes(self) -> list[tuple[ModuleScan, list[ast.AST]]]:
+        """The parts of each file that are looked at: most of the time goes into walking over the others."""
+        return [
+            (survey, [node for node in ast.walk(survey.source.tree) if isinstance(node, LOOKED_AT)])
+            for survey in self._surveys
+        ]
 
 
 def _find_entries(table: ast.expr) -> list[tuple[str | None, ast.expr]]:
@@ -180,9 +193,9 @@ def _find_entries(table: ast.expr) -> list[tuple[str | None, ast.expr]]:
             return []
 
 
-def _find_writes(survey: ModuleScan) -> Iterator[_Write]:
+def _find_writes(survey: ModuleScan, nodes: Iterable[ast.AST]) -> Iterator[_Write]:
     """Yield assignments to attributes and entries, calls that replace values, and displays that merge mappings."""
-    for node in ast.walk(survey.source.tree):
+    for node in nodes:
         match node:
             case ast.Assign(targets=targets, value=value):
                 yield from (_Write(survey, node, name, value) for each in targets if (name := _find_target(each)))
@@ -226,7 +239,7 @@ def _find_target(target: ast.expr) -> str | None:
             return None
 
 
-def _find_keyed_values(nodes: "Iterator[ast.expr] | list[ast.expr]") -> Iterator[ast.keyword]:
+def _find_keyed_values(nodes: Iterable[ast.expr]) -> Iterator[ast.keyword]:
     """Yield the entries of dict displays that have a literal key."""
     for node in nodes:
         for key, value in zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ():
