@@ -143,6 +143,26 @@ ASKED = {
 }
 
 
+OF_A_TEST = """\
+    def test_step(self, batch, idx):
+        self.log("_".join(("test", "loss")), self.net(batch).mean())
+"""
+
+
+def test_a_metric_of_a_test_is_asked_for_before_a_search_is_judged_by_it(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "argv", ["promotune"])
+    text = GAN.replace('        for name in "dg":\n            self.log(f"{name}_loss", loss)\n', "")
+    text = text.replace("    def train_data", f"{OF_A_TEST}    def train_data").replace(
+        "pl.Trainer(max_epochs=2).fit(Gan())",
+        "trainer = pl.Trainer(max_epochs=2)\n    trainer.fit(Gan())\n    trainer.test(Gan(), Gan().train_dataloader())",
+    )
+    monkeypatch.chdir(write_program(tmp_path / "project", "tested", text).parent)
+
+    assert main(["tested.py", "LR"]) == 2
+
+    assert "  --metric test_loss  which of these to judge by: test_loss (logged in a run" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("command", ASKED, ids=["promote", "search"])
 def test_which_of_the_losses_of_two_networks_is_meant_is_asked(command, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(sys, "argv", ["promotune"])

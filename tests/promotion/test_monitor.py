@@ -248,6 +248,32 @@ LOGGED = {
 }
 
 
+TESTED = {
+    "a test beside training": (
+        ["test_acc", "train_acc", "train_loss"],
+        ["test_acc"],
+        "train_acc",
+        ("train_acc", "test_acc"),
+    ),
+    "a test beside losses": (
+        ["d_loss", "g_loss", "test_fid"],
+        ["test_fid"],
+        "d_loss",
+        ("d_loss", "g_loss", "test_fid"),
+    ),
+    "a test alone": (["test_loss", "test_acc"], ["test_loss", "test_acc"], "test_acc", ("test_acc",)),
+    "a test beside validation": (["test_acc", "val_loss"], ["test_acc"], "val_loss", ()),
+    "a test that validates, and one": (["test_acc", "test_f1"], ["test_f1"], "test_acc", ()),
+}
+
+
+@pytest.mark.parametrize(("tags", "tested", "name", "rivals"), TESTED.values(), ids=TESTED)
+def test_by_what_a_test_alone_logs_no_search_is_judged_unasked(tags, tested, name, rivals):
+    found = choose_of_logged(tags, "a run", tested)
+
+    assert (found.name, found.rivals) == (name, rivals)
+
+
 @pytest.mark.parametrize(("tags", "name", "mode", "rivals"), LOGGED.values(), ids=LOGGED)
 def test_of_what_a_run_logs_one_is_chosen_or_the_user_is_asked(tags, name, mode, rivals):
     found = choose_of_logged(tags, "a run")

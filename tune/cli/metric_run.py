@@ -55,11 +55,12 @@ def run_for_metric(program: Program, shape: Shape, trainer: dict[str, Value]) ->
         with contextlib.suppress(MetricError):  # as expected: the record holds what is logged
             if (fault := run_search(search).fault) is not None:
                 raise type(fault)(fault.where, fault.what, KEPT_NOTHING)
-        records = (read_record(VersionPaths(version)) for version in Path(folder).iterdir() if version.is_dir())
-        logged = [tag for record in records if record is not None for tag in record.logged]
+        found = (read_record(VersionPaths(version)) for version in Path(folder).iterdir() if version.is_dir())
+        records = [record for record in found if record is not None]
+    logged = dict.fromkeys(tag for record in records for tag in record.logged)
     if not logged:
         raise MetricError(None, "the program logs no metric", "Log a metric with self.log.")
-    return choose_of_logged(list(dict.fromkeys(logged)), IN_A_RUN)
+    return choose_of_logged(list(logged), IN_A_RUN, {tag for record in records for tag in record.tested})
 
 
 def is_found_by_a_run(metric: Metric) -> bool:

@@ -229,6 +229,8 @@ class TrialRecord:
     how many samples are ``kept``, and the ``digest`` of their indices."""
     logged: list[str] = field(default_factory=list)
     """Every name that the program logged, as the pre-flight saw it."""
+    tested: list[str] = field(default_factory=list)
+    """Those of them that were logged in ``Trainer.test`` alone."""
     wrote: list[str] = field(default_factory=list)
     """Some of the files that the pre-flight left in the working directory."""
     n_workers: int = 0
@@ -326,18 +328,16 @@ def _is_our_record(record: TrialRecord) -> bool:
         record.held_out_parts,
         record.gpu_memory,
     )
-    lists = (record.logged, record.wrote, record.mutations, record.fits, record.warnings)
-    more_lists = (record.holdout_of, record.outgrown_shares, record.validated_on)
+    all_texts = (record.logged, record.tested, record.wrote, record.warnings, record.validated_on)
+    lists = (*all_texts, record.mutations, record.fits, record.holdout_of, record.outgrown_shares)
     times = [record.started, record.ended or 0.0]
     return (
         whole
         and named
         and all(isinstance(each, dict) for each in mappings)
-        and all(isinstance(each, list) for each in (*lists, *more_lists))
+        and all(isinstance(each, list) for each in lists)
         and (record.gpu is None or isinstance(record.gpu, dict))
-        and all(
-            isinstance(each, str) for each in (*record.logged, *record.wrote, *record.warnings, *record.validated_on)
-        )
+        and all(isinstance(each, str) for texts in all_texts for each in texts)
         and all(isinstance(each, dict) for each in record.holdout_of)
         and all(_is_values(each) for each in (record.test, record.holdout))
         and all(_is_parts(each) for each in record.held_out_parts.values())

@@ -140,6 +140,14 @@ class PreflightReport:
         """The names of what it logs, sorted."""
         return sorted({name for fit in self.done.fits for names in fit.logged.values() for name in names})
 
+    @property
+    def tested_names(self) -> list[str]:
+        """Those of them that it logs in ``Trainer.test`` alone."""
+        others = {
+            name for fit in self.done.fits for stage in fit.logged.keys() - {"test"} for name in fit.logged[stage]
+        }
+        return [name for name in self.logged_names if name not in others]
+
 
 class Preflight:
     """Looks at the program as it stands, and says what no trial of it would survive."""

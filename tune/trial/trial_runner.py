@@ -165,7 +165,9 @@ class TrialRunner:
 
     def _check_program(self, preflight: Preflight, *, shortens: bool) -> tuple[PreflightReport, CountedFits]:
         seen = preflight.run_baseline(shortens=shortens)
-        self._recorder.write_record(logged=seen.logged_names, wrote=seen.wrote, n_workers=seen.done.n_workers)
+        self._recorder.write_record(
+            logged=seen.logged_names, tested=seen.tested_names, wrote=seen.wrote, n_workers=seen.done.n_workers
+        )
         return seen, preflight.check_baseline(seen)
 
     def _may_be_of_shortening(self, error: Exception) -> bool:

@@ -1,7 +1,7 @@
 """A metric, and what its name tells: which way it is better, and whether it is that of validation or of training."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,21 +49,25 @@ class Metric:
         return self.origin.partition(",")[0]
 
 
-def choose_of_logged(tags: Sequence[str], origin: str) -> Metric:
+def choose_of_logged(tags: Sequence[str], origin: str, tested: Collection[str] = ()) -> Metric:
     """Return the metric that a program is judged by which logs ``tags``, and nothing says more; there is at least one.
 
-    What is logged in validation counts first, then what is logged in a test.
+    What is logged in validation counts first, by the word for it or as that of a test. ``tested``: what is logged in
+    ``Trainer.test`` alone. By that nobody searches who was not asked: no data would be left that say how good it is.
     """
-    judged = [tag for tag in tags if any(map(JUDGED.fullmatch, words_of(tag)))]
-    judged = judged or [tag for tag in tags if "test" in words_of(tag)]
-    name = select_preferred_tag(judged or tags)
+    free = [tag for tag in tags if tag not in tested]
+    judged = [tag for tag in free if any(map(JUDGED.fullmatch, words_of(tag)))]
+    judged = judged or [tag for tag in free if "test" in words_of(tag)]
+    name = select_preferred_tag(judged or free or tags)
     rivals: tuple[str, ...] = ()
     if not judged and mode_of(name) == "min":
-        losses = [tag for tag in tags if mode_of(tag) == "min" and not tag.endswith(BY_STEP)]
+        losses = [tag for tag in free if mode_of(tag) == "min" and not tag.endswith(BY_STEP)]
         whole = [tag for tag in losses if _is_whole_loss(tag)]
         name = whole[0] if whole else name
         distinct = {frozenset(words_of(tag) - STAGES): tag for tag in losses}
         rivals = () if whole or len(distinct) < 2 else tuple(distinct.values())
+    if not judged and len(free) < len(tags):
+        rivals = tuple(dict.fromkeys((*(rivals or [name]), select_preferred_tag(tag for tag in tags if tag in tested))))
     others = tuple(tag for tag in tags if tag != name)
     return Metric(name=name, mode=mode_of(name), origin=origin, others=others, rivals=rivals)
 
