@@ -94,7 +94,7 @@ def with_later_keys(golden):
     """Return the names in a file of today: those of the golden one, and those that were added to it since."""
     place = golden.index("logged")
     held_out = ("weights", "test", "holdout", "held_out_parts", "holdout_of")
-    return [*golden[:place], *held_out, "logged", "tested", *golden[place + 1 :]]
+    return [*golden[:place], *held_out, "logged", "logged_in", *golden[place + 1 :]]
 
 
 def names_in(folder):

@@ -501,6 +501,26 @@ SHORT = {
         "lr",
         "lr",
     ),
+    "what an option sets": (
+        f"{PARSER}p.add_argument('-lr', dest='lr', type=float)\np.set_defaults(lr=0.1)\nargs = p.parse_args()\nlr = args.lr\nprint(lr)\n",
+        "lr",
+        "-lr",
+    ),
+    "what is made of an option": (
+        f"{PARSER}p.add_argument('--lr', default=0.1)\nargs = p.parse_args()\nlr = args.lr * 2\nprint(lr)\n",
+        "lr",
+        "lr",
+    ),
+    "what is made of a literal": (
+        "import os\ndef get(name, default): return float(os.environ.get(name, default))\nLR = get('LR', 0.1)\nprint(LR)\n",
+        "LR",
+        "get.default",
+    ),
+    "init_args": (
+        f"{PARSER}p.add_argument('--optimizer.init_args.lr', default=0.1)\np.add_argument('--model.lr', default=0.1)\n",
+        "optimizer.lr",
+        "--optimizer.init_args.lr",
+    ),
     "large letters": ("LR = 0.1\nprint(LR)\n", "lr", "LR"),
     "itself": ("lr = 0.1\nCFG = {'lr': 0.1}\nprint(lr, CFG)\n", "lr", "lr"),
     "an argument": (f"{LAYERS}", "out_features", "Linear.out_features"),

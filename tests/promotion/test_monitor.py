@@ -234,7 +234,7 @@ LOGGED = {
     "another word for it": (["test_acc", "Validate/Loss"], "Validate/Loss", "min", ()),
     "a word of a GAN": (["validity_loss"], "validity_loss", "min", ()),
     "then a test": (["test_acc", "train_f1"], "test_acc", "max", ()),
-    "a word that only begins like one": (["value_loss", "train_acc"], "train_acc", "max", ()),
+    "a word that only begins like one": (["value_loss", "train_acc"], "train_acc", "max", ("train_acc", "value_loss")),
     "one loss of training": (["train_loss_epoch", "train_loss_step"], "train_loss_epoch", "min", ()),
     "the loss of several parts": (["kl", "recon_loss", "train_loss"], "train_loss", "min", ()),
     "losses of two networks": (["d_loss", "g_loss"], "d_loss", "min", ("d_loss", "g_loss")),
@@ -248,30 +248,31 @@ LOGGED = {
 }
 
 
-TESTED = {
-    "a test beside training": (
-        ["test_acc", "train_acc", "train_loss"],
-        ["test_acc"],
-        "train_acc",
-        ("train_acc", "test_acc"),
-    ),
-    "a test beside losses": (
-        ["d_loss", "g_loss", "test_fid"],
-        ["test_fid"],
-        "d_loss",
-        ("d_loss", "g_loss", "test_fid"),
-    ),
-    "a test alone": (["test_loss", "test_acc"], ["test_loss", "test_acc"], "test_acc", ("test_acc",)),
-    "a test beside validation": (["test_acc", "val_loss"], ["test_acc"], "val_loss", ()),
-    "a test that validates, and one": (["test_acc", "test_f1"], ["test_f1"], "test_acc", ()),
+STAGES = {
+    "training and a test": ({"train": ["train_acc"], "test": ["test_acc"]}, "train_acc", ("train_acc", "test_acc")),
+    "losses and a test": ({"train": ["d_loss", "g_loss"], "test": ["fid"]}, "d_loss", ("d_loss", "g_loss", "fid")),
+    "a test alone": ({"test": ["test_loss", "test_acc"]}, "test_acc", ("test_acc",)),
+    "validation and a test": ({"train": ["loss"], "val": ["val_loss"], "test": ["test_acc"]}, "val_loss", ()),
+    "a test that validates, and one": ({"train": ["loss"], "val": ["test_acc"], "test": ["test_f1"]}, "test_acc", ()),
+    "validation without a word for it": ({"train": ["train_acc"], "val": ["top1_err"]}, "top1_err", ()),
+    "training of two kinds": ({"train": ["loss", "acc", "acc_step"]}, "loss", ("loss", "acc")),
+    "training with what tells nothing": ({"train": ["lr", "steps", "train_loss"]}, "train_loss", ()),
+    "rewards": ({"train": ["reward", "steps", "total_reward"]}, "reward", ("reward", "total_reward")),
+    "validation behind the fit": ({"train": ["loss"], "validate": ["f1"]}, "f1", ()),
 }
 
 
-@pytest.mark.parametrize(("tags", "tested", "name", "rivals"), TESTED.values(), ids=TESTED)
-def test_by_what_a_test_alone_logs_no_search_is_judged_unasked(tags, tested, name, rivals):
-    found = choose_of_logged(tags, "a run", tested)
+@pytest.mark.parametrize(("logged_in", "name", "rivals"), STAGES.values(), ids=STAGES)
+def test_by_what_is_not_validated_no_search_is_judged_unasked(logged_in, name, rivals):
+    found = choose_of_logged([name for names in logged_in.values() for name in names], "a run", logged_in)
 
     assert (found.name, found.rivals) == (name, rivals)
+
+
+def test_what_an_earlier_fit_validates_is_not_what_the_last_one_is_judged_by():
+    found = choose_of_logged(["val_loss", "loss"], "a run", {"train": ["loss"]})
+
+    assert (found.name, found.rivals) == ("loss", ())
 
 
 @pytest.mark.parametrize(("tags", "name", "mode", "rivals"), LOGGED.values(), ids=LOGGED)
@@ -484,6 +485,12 @@ def test_a_setting_that_a_callback_monitors_tells_the_metric(
     assert (found.name, found.mode, found.origin) == expected
 
 
+def test_where_the_last_fit_validates_nothing_no_metric_of_an_earlier_one_is_chosen(program_of):
+    text = f"{TWO}class Last(pl.LightningModule): ...\npre.fit(Pre())\nnet.fit(Last())\n"
+
+    assert find_metric_of_program(program_of(text), ()) is None
+
+
 def test_a_counter_that_is_logged_is_no_metric(tmp_path):
     text = logging('self.log_dict({self.name: 1, "step": 2, "epoch": 3})')
 
@@ -518,7 +525,14 @@ FITS = {
         "val_acc",
     ),
     "a module that the source does not tell": ("pre.fit(build())\nnet.fit(Net())\n", "val_acc"),
-    "one fit": ("net.fit(Net())\n", "val_acc"),
+    "one fit": ("net.fit(Net())\n", "val_mse"),
+    "a last one that validates nothing": (
+        (
+            "class Last(pl.LightningModule): ...\nfrom pytorch_lightning.callbacks import ModelCheckpoint\n"
+            "e, c = EarlyStopping('val_acc'), ModelCheckpoint(monitor='train_loss')\npre.fit(Pre())\nnet.fit(Last())\n"
+        ),
+        "train_loss",
+    ),
 }
 
 

@@ -179,3 +179,18 @@ def test_a_program_that_trains_in_an_assignment_is_no_module_of_settings(tmp_pat
     (tmp_path / "p.py").write_text(text)
 
     assert defines_settings_alone(find_program(tmp_path / "p.py")) is alone
+
+
+LOOPS = {
+    "a name of itself": "x = f(x, x.flatten(1))\nx[0].fit(Net())\n",
+    "two of each other": "a = [b, g(a)]\nb = [a, g(b)]\nfor each in zip(a, b):\n    each.fit(Net())\n",
+    "many": "".join(f"x = f(x, x, y{n}, [x])\ny{n} = f(x, y{n})\n" for n in range(12)) + "x[0].fit(Net())\n",
+}
+
+
+@pytest.mark.parametrize("text", LOOPS.values(), ids=LOOPS)
+def test_a_name_that_is_made_of_itself_is_followed_to_an_end(tmp_path, text):
+    path = tmp_path / "train.py"
+    path.write_text(f"{NET}{text}")
+
+    assert shape_of(find_program(path)) == Script()

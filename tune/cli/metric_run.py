@@ -57,10 +57,10 @@ def run_for_metric(program: Program, shape: Shape, trainer: dict[str, Value]) ->
                 raise type(fault)(fault.where, fault.what, KEPT_NOTHING)
         found = (read_record(VersionPaths(version)) for version in Path(folder).iterdir() if version.is_dir())
         records = [record for record in found if record is not None]
-    logged = dict.fromkeys(tag for record in records for tag in record.logged)
-    if not logged:
+    logged = next((record for record in records if record.logged), None)
+    if logged is None:
         raise MetricError(None, "the program logs no metric", "Log a metric with self.log.")
-    return choose_of_logged(list(logged), IN_A_RUN, {tag for record in records for tag in record.tested})
+    return choose_of_logged(logged.logged, IN_A_RUN, logged.logged_in)
 
 
 def is_found_by_a_run(metric: Metric) -> bool:

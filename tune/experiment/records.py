@@ -229,8 +229,8 @@ class TrialRecord:
     how many samples are ``kept``, and the ``digest`` of their indices."""
     logged: list[str] = field(default_factory=list)
     """Every name that the program logged, as the pre-flight saw it."""
-    tested: list[str] = field(default_factory=list)
-    """Those of them that were logged in ``Trainer.test`` alone."""
+    logged_in: dict[str, list[str]] = field(default_factory=dict)
+    """What the last fit of it logged, by stage: ``train``, ``val``, ``validate``, ``test``."""
     wrote: list[str] = field(default_factory=list)
     """Some of the files that the pre-flight left in the working directory."""
     n_workers: int = 0
@@ -327,8 +327,9 @@ def _is_our_record(record: TrialRecord) -> bool:
         record.counted,
         record.held_out_parts,
         record.gpu_memory,
+        record.logged_in,
     )
-    all_texts = (record.logged, record.tested, record.wrote, record.warnings, record.validated_on)
+    all_texts = (record.logged, record.wrote, record.warnings, record.validated_on)
     lists = (*all_texts, record.mutations, record.fits, record.holdout_of, record.outgrown_shares)
     times = [record.started, record.ended or 0.0]
     return (

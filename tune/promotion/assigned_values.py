@@ -41,6 +41,8 @@ def _find_looped(name: str, survey: ModuleScan) -> Iterator[ast.expr]:
 
 def _find_elements(node: ast.expr, survey: ModuleScan, hops: int = MAX_HOPS) -> Assigned:
     """Yield the elements of a container, of what a name holds, and of all that a call takes: ``zip(a, b.values())``."""
+    if not hops:  # a name may be assigned what is made of itself: `x = x.flatten(1)`
+        return
     match node:
         case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Dict(values=elements):
             yield from ((survey, each) for each in elements)
@@ -51,6 +53,5 @@ def _find_elements(node: ast.expr, survey: ModuleScan, hops: int = MAX_HOPS) -> 
             for each in (*arguments, *([function.value] if isinstance(function, ast.Attribute) else [])):
                 yield from _find_elements(each, survey, hops - 1)
         case ast.Name() | ast.Attribute():
-            held = survey.held.get(dotted_path(node) or "", ()) if hops else ()
-            for value in held:
+            for value in survey.held.get(dotted_path(node) or "", ()):
                 yield from _find_elements(value, survey, hops - 1)

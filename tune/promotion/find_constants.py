@@ -5,6 +5,7 @@ another value in its place, `apply` writes another literal over it, and nothing 
 """
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -32,6 +33,10 @@ from tune.promotion.program import Program, suggest_listing
 from tune.promotion.source_edit import SourceText
 from tune.space.dimensions import canonical_name
 
+INIT_ARGS = "init_args"
+"""A key of LightningCLI's that nobody has to write: `optimizer.lr` is `optimizer.init_args.lr`."""
+COMPUTED = re.compile(r"is computed: ([\w.\[\]'\"]+) \(")
+"""Tells what a value is read from that nothing else changes: ``args.lr``."""
 MOST_MEANT = 3
 """Constants that an error names in the place of one that is not there."""
 
@@ -96,10 +101,13 @@ def complete_name(name: str, program: Program, args: Sequence[str]) -> str:
     """Return the only name that ends as a shorter one does: ``--lr``, ``main.lr`` or ``optimizer.lr=`` for ``lr``.
 
     Where options do, constants do not count: these may be what takes an option's value. A name that leads somewhere
-    itself, and one that may mean several things or something that is refused, is returned as it is.
+    itself, and one that may mean several things or something that is refused, is returned as it is; of a computed value
+    what alone it is made of: ``--lr`` of ``lr = args.lr``.
     """
-    if name.startswith("-") or name.endswith("=") or _find_candidates(name, program, find_constants(program)):
+    if name.startswith("-") or name.endswith("="):
         return name
+    if known := _find_candidates(name, program, find_constants(program)):
+        return _find_source_of_computed(known, program, args) or name
     wanted = _words_of(name)
     options = find_options(program, args)
     if dests := _select_by_last_words(wanted, {way: option.dest for option in options for way in option.names}):
@@ -116,6 +124,26 @@ def complete_name(name: str, program: Program, args: Sequence[str]) -> str:
         }
         found = _select_by_last_words(wanted, {way: short for each, short in named.items() for way in each.names})
     return found.pop() if len(found) == 1 else name
+
+
+def _find_source_of_computed(
+    known: Sequence[Constant | UnsupportedConstant], program: Program, args: Sequence[str]
+) -> str | None:
+    """Return the name of the one option, or the one literal, that a computed value takes; None where none is told."""
+    match known:
+        case [UnsupportedConstant() as refusal] if refusal.hint.startswith(COMPUTED_FROM):
+            read = COMPUTED.match(refusal.what)
+            own = _words_of(refusal.names[0])[-1:]
+            if read is not None and _words_of(read[1])[-1:] == own:
+                names = {
+                    each.dest: each.name for each in find_options(program, args) if _words_of(each.dest)[-1:] == own
+                }
+                if len(names) == 1:
+                    return next(iter(names.values()))
+            made_of = _find_made_of(refusal, find_constants(program))
+            return shortest_names(program)[made_of[0]] if len(made_of) == 1 else None
+        case _:
+            return None
 
 
 def _passes_on(constant: Constant, word: str, program: Program) -> bool:
@@ -261,12 +289,17 @@ def _refuse_nameless(name: str, wanted: str, findings: ConstantScan, where: str)
 
 def _hint_of_refusal(refusal: UnsupportedConstant, constants: tuple[Constant, ...], program: Program) -> str:
     """Return what to do, with the names of what a computed value is made of."""
-    own = canonical_name(refusal.names[0]).rpartition(".")[2]
-    made_of = [each for each in constants if each.holder == own and each.sites[0].source == refusal.source]
+    made_of = _find_made_of(refusal, constants)
     if not made_of or not refusal.hint.startswith(COMPUTED_FROM):
         return refusal.hint
     names = shortest_names(program)
     return f"{COMPUTED_FROM}: {', '.join(names[each] for each in made_of)}."
+
+
+def _find_made_of(refusal: UnsupportedConstant, constants: Iterable[Constant]) -> list[Constant]:
+    """Return the literals that the functions take which make a computed value."""
+    own = canonical_name(refusal.names[0]).rpartition(".")[2]
+    return [each for each in constants if each.holder == own and each.sites[0].source == refusal.source]
 
 
 def _build_hint(unknown: Sequence[str], constants: tuple[Constant, ...], program: Program, args: Sequence[str]) -> str:
@@ -319,7 +352,7 @@ def _last_word(name: str) -> str:
 def _words_of(name: str) -> list[str]:
     """Return ``model, lr`` of ``Model.lr@42``, of ``--model.lr`` and of ``MODEL['lr']``."""
     plain = canonical_name(name).partition("@")[0].strip("-=").replace("-", "_")
-    return plain.casefold().split(".")
+    return [word for word in plain.casefold().split(".") if word != INIT_ARGS] or [plain]
 
 
 def _describe_near(name: str, constant: Constant, program: Program) -> str:

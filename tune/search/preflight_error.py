@@ -83,7 +83,7 @@ def _suggest_metric(record: TrialRecord, search: Search) -> str | None:
     space = search.space
     if not _names_in_its_place(record, search):
         return None
-    name = did_you_mean(space.metric, record.logged) or choose_of_logged(record.logged, "", record.tested).name
+    name = did_you_mean(space.metric, record.logged) or choose_of_logged(record.logged, "", record.logged_in).name
     mode = mode_of(name)
     if search.command is None or space.lines:
         is_opposite = mode is not None and mode != space.mode

@@ -141,12 +141,9 @@ class PreflightReport:
         return sorted({name for fit in self.done.fits for names in fit.logged.values() for name in names})
 
     @property
-    def tested_names(self) -> list[str]:
-        """Those of them that it logs in ``Trainer.test`` alone."""
-        others = {
-            name for fit in self.done.fits for stage in fit.logged.keys() - {"test"} for name in fit.logged[stage]
-        }
-        return [name for name in self.logged_names if name not in others]
+    def logged_in(self) -> dict[str, list[str]]:
+        """What the last fit logs, by stage, sorted."""
+        return {stage: sorted(names) for fit in self.done.fits[-1:] for stage, names in fit.logged.items()}
 
 
 class Preflight:

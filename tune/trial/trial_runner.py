@@ -166,7 +166,7 @@ class TrialRunner:
     def _check_program(self, preflight: Preflight, *, shortens: bool) -> tuple[PreflightReport, CountedFits]:
         seen = preflight.run_baseline(shortens=shortens)
         self._recorder.write_record(
-            logged=seen.logged_names, tested=seen.tested_names, wrote=seen.wrote, n_workers=seen.done.n_workers
+            logged=seen.logged_names, logged_in=seen.logged_in, wrote=seen.wrote, n_workers=seen.done.n_workers
         )
         return seen, preflight.check_baseline(seen)
 

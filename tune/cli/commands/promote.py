@@ -93,7 +93,7 @@ def choose_metric(
     found = find_metric_of(given, request, lines, screen)
     if found.rivals:
         what = f"the metric may be any of {', '.join(found.rivals)} ({found.origin})"
-        raise OptionError(None, what, f"Name it: --metric {found.rivals[0]}.")
+        raise OptionError(None, what, f"Name it: --metric {shlex.quote(found.rivals[0])}.")
     if found.mode is None:
         what = f"the name {found.name!r} does not tell whether less or more of it is better ({found.origin})"
         raise OptionError(None, what, "Give --mode min or --mode max.")

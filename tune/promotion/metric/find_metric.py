@@ -31,23 +31,25 @@ OF_TRACKERS = frozenset({"wandb.log", "wandb.run.log", "mlflow.log_metric", "mlf
 
 
 def find_metric(
-    program: Program, settings: KnownSettings = NO_SETTINGS, of_last_fit: Collection[str] = ()
+    program: Program, settings: KnownSettings = NO_SETTINGS, of_last_fit: Collection[str] | None = None
 ) -> Metric | None:
     """Return the metric that the source names; None where only running the program can tell.
 
     ``settings``: what stands in the program's config files and on its command line. ``of_last_fit``: what the module
-    that is fitted last logs; a metric of a module before it says nothing of that one.
+    that is fitted last logs in validation, None where that is not known. A metric of another one says nothing of it.
     """
     project = project_of(program)
     found = [tag for tag in find_logged_tags(project, settings) if tag.name not in COUNTERS]
+    strange = {tag.name for tag in found} if of_last_fit is not None and not of_last_fit else set[str]()
+    found = [tag for tag in found if tag.name not in strange]
     tags = {tag.name: tag.place for tag in found}
-    monitored = _find_monitored(project, settings, of_last_fit)
+    monitored = _find_monitored(project, settings, of_last_fit or (), strange)
     is_judged = any(not is_of_training(tag) for tag in tags)
     if monitored is not None and not (is_judged and is_of_training(monitored.name)):
         return replace(monitored, others=tuple(tag for tag in tags if tag != monitored.name))
     if not tags:
         return None
-    judging = [tag for tag in tags if tag in of_last_fit] or list(tags)
+    judging = [tag for tag in tags if tag in (of_last_fit or ())] or list(tags)
     judging = [tag for tag in judging if not words_of(tag) & TRAINING] or judging
     certain = {tag.name for tag in found if tag.is_certain}
     name = select_preferred_tag([tag for tag in judging if tag in certain] or judging)
@@ -69,16 +71,19 @@ def _is_of_logger(function: ast.expr) -> bool:
     return isinstance(function, ast.Attribute) and (function.attr in OF_LOGGERS or dotted_path(function) in OF_TRACKERS)
 
 
-def _find_monitored(project: Project, settings: KnownSettings, of_last_fit: Collection[str]) -> Metric | None:
+def _find_monitored(
+    project: Project, settings: KnownSettings, of_last_fit: Collection[str], strange: Collection[str]
+) -> Metric | None:
     """Return what the first callback monitors; its rivals are what others of its kind monitor in other arms.
 
-    ``of_last_fit``: what counts first.
+    ``of_last_fit``: what counts first. ``strange``: what other modules alone log.
     """
     found = [
         (metric, called.scope)
         for survey in project.surveys.values()
         for called in survey.calls
         if (metric := _of_callback(called, survey, project, settings)) is not None
+        and metric.name not in strange
         and not _is_dropped(called, survey)
         and not _is_left_out(called, survey, settings)
     ]

@@ -4,23 +4,28 @@ import ast
 
 from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol
-from tune.promotion.metric.logged_tags import find_tags_of_class
+from tune.promotion.metric.logged_tags import find_logged_tags, find_other_modules, find_tags_of_class
 from tune.promotion.program_kind import FitCall, find_fits
 
 
-def find_tags_of_last_fit(project: Project) -> frozenset[str]:
+def find_tags_of_last_fit(project: Project) -> frozenset[str] | None:
     """Return what the module of the last fit logs in validation.
 
-    Nothing where all fits train one class, or where the source does not tell which is the last, or what it trains.
+    Where all fits train one class, that is all that the project logs but what other modules alone log. None where the
+    source does not tell which fit is the last, or what it trains.
     """
     fits = sorted(find_fits(project, as_main=True), key=lambda each: each.node.lineno)
-    if len(fits) < 2 or len({each.survey.source.name for each in fits}) > 1:
-        return frozenset()
+    if not fits or len({each.survey.source.name for each in fits}) > 1:
+        return None
     trained = [_find_trained_class(each, project) for each in fits]
     known = [each for each in trained if each is not None]
-    if len(known) < len(trained) or len({id(each.node) for each in known}) < 2:
-        return frozenset()
-    return frozenset(tag.name for tag in find_tags_of_class(known[-1], project))
+    if len(known) < len(trained):
+        return None
+    last = {tag.name for tag in find_tags_of_class(known[-1], project)}
+    if len({id(each.node) for each in known}) > 1:
+        return frozenset(last)
+    strange = {tag.name for each in find_other_modules(known[-1], project) for tag in find_tags_of_class(each, project)}
+    return frozenset({tag.name for tag in find_logged_tags(project)} - (strange - last)) if last else None
 
 
 def _find_trained_class(fit: FitCall, project: Project) -> ProjectSymbol | None:

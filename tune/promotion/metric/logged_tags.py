@@ -65,13 +65,7 @@ def _find_own_tags(owner: ast.ClassDef, survey: ModuleScan, settings: KnownSetti
 
 def find_unjudged_modules(project: Project) -> Iterator[tuple[ModuleScan, ast.ClassDef]]:
     """Yield the LightningModules that have no step of validation, beside one that has; a base of one has its step."""
-    modules = [
-        ProjectSymbol(survey, node)
-        for survey in project.surveys.values()
-        for nodes in survey.definitions.values()
-        for node in nodes
-        if isinstance(node, ast.ClassDef) and project.has_base(ProjectSymbol(survey, node), "LightningModule")
-    ]
+    modules = list(_find_modules(project))
     above = {id(own.node): {id(own.node), *(id(each.node) for each in _ancestors_of(own, project))} for own in modules}
     judged = {id(own.node) for own in modules if any(each.name in VALIDATION for each in _methods_of(own.node))}
     bases = set[int]().union(*(above[each] for each in judged))
@@ -79,6 +73,20 @@ def find_unjudged_modules(project: Project) -> Iterator[tuple[ModuleScan, ast.Cl
         if id(own.node) not in bases and judged.isdisjoint(above[id(own.node)]):
             assert isinstance(own.node, ast.ClassDef)
             yield own.survey, own.node
+
+
+def find_other_modules(own: ProjectSymbol, project: Project) -> Iterator[ProjectSymbol]:
+    """Yield the LightningModules but one and its bases."""
+    lineage = {id(own.node), *(id(each.node) for each in _ancestors_of(own, project))}
+    yield from (each for each in _find_modules(project) if id(each.node) not in lineage)
+
+
+def _find_modules(project: Project) -> Iterator[ProjectSymbol]:
+    for survey in project.surveys.values():
+        for node in (each for nodes in survey.definitions.values() for each in nodes):
+            own = ProjectSymbol(survey, node)
+            if isinstance(node, ast.ClassDef) and project.has_base(own, "LightningModule"):
+                yield own
 
 
 def _ancestors_of(own: ProjectSymbol, project: Project, hops: int = MAX_BASES) -> Iterator[ProjectSymbol]:

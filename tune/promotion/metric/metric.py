@@ -1,8 +1,9 @@
 """A metric, and what its name tells: which way it is better, and whether it is that of validation or of training."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 Mode = Literal["min", "max"]
@@ -49,27 +50,51 @@ class Metric:
         return self.origin.partition(",")[0]
 
 
-def choose_of_logged(tags: Sequence[str], origin: str, tested: Collection[str] = ()) -> Metric:
+def choose_of_logged(
+    tags: Sequence[str], origin: str, logged_in: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> Metric:
     """Return the metric that a program is judged by which logs ``tags``, and nothing says more; there is at least one.
 
-    What is logged in validation counts first, by the word for it or as that of a test. ``tested``: what is logged in
-    ``Trainer.test`` alone. By that nobody searches who was not asked: no data would be left that say how good it is.
+    What is logged in validation counts. ``logged_in``: what the last fit logs, by stage; without it the words of a name
+    tell. Where nothing is validated, what it may be has rivals: by training, or by what ``Trainer.test`` alone logs, no
+    search is judged unasked, but by the one loss that is trained.
     """
-    free = [tag for tag in tags if tag not in tested]
-    judged = [tag for tag in free if any(map(JUDGED.fullmatch, words_of(tag)))]
-    judged = judged or [tag for tag in free if "test" in words_of(tag)]
-    name = select_preferred_tag(judged or free or tags)
+    validated = {*logged_in.get("val", ()), *logged_in.get("validate", ())}
+    tested = {*logged_in.get("test", ())} - validated - {*logged_in.get("train", ())}
+    judged = _select_judged([tag for tag in tags if tag in validated] if logged_in else tags)
+    if logged_in:
+        judged = judged or [tag for tag in tags if tag in validated]
     rivals: tuple[str, ...] = ()
-    if not judged and mode_of(name) == "min":
-        losses = [tag for tag in free if mode_of(tag) == "min" and not tag.endswith(BY_STEP)]
-        whole = [tag for tag in losses if _is_whole_loss(tag)]
-        name = whole[0] if whole else name
-        distinct = {frozenset(words_of(tag) - STAGES): tag for tag in losses}
-        rivals = () if whole or len(distinct) < 2 else tuple(distinct.values())
-    if not judged and len(free) < len(tags):
-        rivals = tuple(dict.fromkeys((*(rivals or [name]), select_preferred_tag(tag for tag in tags if tag in tested))))
+    if judged:
+        name = select_preferred_tag(judged)
+    else:
+        of_fit = [tag for tag in tags if tag not in tested and (not logged_in or tag in logged_in.get("train", ()))]
+        free = _select_distinct(of_fit)
+        losses = [tag for tag in free if _is_whole_loss(tag)]
+        name = losses[0] if losses else select_preferred_tag(free or tags)
+        if len(free) > 1 and not (losses and all(mode_of(tag) == "min" for tag in free)):
+            rivals = (name, *(tag for tag in free if tag != name))
+        if tested:
+            rivals = tuple(
+                dict.fromkeys((*(rivals or [name]), select_preferred_tag(tag for tag in tags if tag in tested)))
+            )
     others = tuple(tag for tag in tags if tag != name)
     return Metric(name=name, mode=mode_of(name), origin=origin, others=others, rivals=rivals)
+
+
+def _select_judged(tags: Sequence[str]) -> list[str]:
+    """Return those that name validation, else those that name a test: it may be what is validated with."""
+    judged = [tag for tag in tags if any(map(JUDGED.fullmatch, words_of(tag)))]
+    return judged or [tag for tag in tags if "test" in words_of(tag)]
+
+
+def _select_distinct(tags: Sequence[str]) -> list[str]:
+    """Return tags whose name tells which way is better, if any does; of one value's steps and epochs the epochs."""
+    told = [tag for tag in tags if mode_of(tag) is not None] or tags
+    distinct: dict[frozenset[str], str] = {}
+    for tag in sorted(told, key=lambda tag: tag.endswith(BY_STEP)):
+        distinct.setdefault(frozenset(words_of(tag) - STAGES), tag)
+    return list(distinct.values())
 
 
 def choose_instead(logged: Sequence[str], origin: str, mode: Mode | None) -> Metric | None:
