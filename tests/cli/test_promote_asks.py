@@ -40,15 +40,21 @@ def test_promote_when_the_tags_are_made_in_a_loop_then_a_batch_tells_them(tmp_pa
     assert "logged in a run of a batch or two; also logged: Loss/Train, Loss/Val, Score/Train" in space.path.read_text()
 
 
-def test_promote_when_the_program_validates_nothing_then_a_metric_of_training_is_chosen(tmp_path, monkeypatch, capfd):
+def test_promote_when_the_program_validates_nothing_then_a_metric_of_training_is_asked_for(
+    tmp_path, monkeypatch, capfd
+):
     path = write_program(tmp_path / "project", "scripted")
     path.write_text(path.read_text().replace("return dl(data), dl(data)", "return (dl(data),)"))
     assert "return (dl(data),)" in path.read_text()
     monkeypatch.chdir(path.parent)
 
-    assert main(["promote", "scripted.py", "LR", "-o", "lr"]) == 0
-    assert "\nthe program validates nothing; asking a batch or two" in capfd.readouterr().out
-    assert read_space(path.parent / "lr.yaml").metric == "Score/Train"
+    assert main(["promote", "scripted.py", "LR", "-o", "lr"]) == 2
+    told = capfd.readouterr()
+    assert "\nthe program validates nothing; asking a batch or two" in told.out
+    assert told.err == (
+        "the metric may be any of Loss/Train, Score/Train (logged in a run of a batch or two)\n"
+        "  Name it: --metric Loss/Train.\n"
+    )
 
 
 @pytest.mark.parametrize("given", [["--metric=Nope", "--mode", "min"], ["--mode=max", "--metric", "Nope"]], ids=str)
