@@ -292,16 +292,16 @@ def test_a_word_that_nobody_reads_ends_the_search_before_it_begins(run, project,
     assert list(storage.iterdir()) == []
 
 
-MERGED = """
-LOADED = {"lr": 0.05}
+NOTED = """
 CONFIG = {"lr": 0.01}
-config = {**CONFIG, **LOADED}
-pl.Trainer(max_epochs=1).fit(Script(config["lr"]), *dataloaders())
+script = Script(0.05)
+script.noted = CONFIG["lr"]  # and nothing reads that
+pl.Trainer(max_epochs=1).fit(script, *dataloaders())
 """
 
 
 def test_a_constant_without_effect_is_told_as_the_second_trial_ends_and_at_the_end(run, project):
-    (project / "script.py").write_text(SCRIPT.partition('if __name__ == "__main__":')[0] + MERGED)
+    (project / "script.py").write_text(SCRIPT.partition('if __name__ == "__main__":')[0] + NOTED)
     (project / "s.yaml").write_text(SCRIPT_SPACE.format("CONFIG.lr"))
     status, out, err = run("--space", "s.yaml", "--trials", "3")
 
