@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.usefixtures("ray")
 
+RUN = "logged in a run of a batch or two, and nothing in validation"
+
 
 def test_promote_when_the_tags_are_made_in_a_loop_then_a_batch_tells_them(tmp_path, monkeypatch, capfd):
     path = write_program(tmp_path / "project", "scripted")
@@ -51,10 +53,7 @@ def test_promote_when_the_program_validates_nothing_then_a_metric_of_training_is
     assert main(["promote", "scripted.py", "LR", "-o", "lr"]) == 2
     told = capfd.readouterr()
     assert "\nthe program validates nothing; asking a batch or two" in told.out
-    assert told.err == (
-        "the metric may be any of Loss/Train, Score/Train (logged in a run of a batch or two)\n"
-        "  Name it: --metric Loss/Train.\n"
-    )
+    assert told.err == (f"the metric may be any of Loss/Train, Score/Train ({RUN})\n  Name it: --metric Loss/Train.\n")
 
 
 @pytest.mark.parametrize("given", [["--metric=Nope", "--mode", "min"], ["--mode=max", "--metric", "Nope"]], ids=str)
@@ -138,12 +137,10 @@ if __name__ == "__main__":
     pl.Trainer(max_epochs=2).fit(Gan())
 """
 ASKED = {
-    "promote": (
-        "the metric may be any of d_loss, g_loss (logged in a run of a batch or two)\n  Name it: --metric d_loss.\n"
-    ),
+    "promote": (f"the metric may be any of d_loss, g_loss ({RUN})\n  Name it: --metric d_loss.\n"),
     "": (
         "gan.py: the search has to be told 1 thing more\n"
-        "  --metric d_loss  which of these to judge by: d_loss, g_loss (logged in a run of a batch or two)\n"
+        f"  --metric d_loss  which of these to judge by: d_loss, g_loss ({RUN})\n"
         "  Write: promotune gan.py LR --metric d_loss\n"
     ),
 }
@@ -183,7 +180,7 @@ def test_the_run_takes_the_arguments_of_the_trainer_that_the_search_would_take(t
     monkeypatch.chdir(write_program(tmp_path / "project", "gan", text).parent)
 
     assert main(["promote", "gan.py", "LR", "--trainer.strategy", "auto"]) == 0
-    assert "metric: d_loss  # logged in a run of a batch or two" in capfd.readouterr().out
+    assert "metric: d_loss  # logged in a run of a batch or two, and nothing in validation" in capfd.readouterr().out
 
 
 @pytest.mark.slow

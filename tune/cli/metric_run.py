@@ -60,9 +60,11 @@ def run_for_metric(program: Program, shape: Shape, trainer: dict[str, Value]) ->
     logged = next((record for record in records if record.logged), None)
     if logged is None:
         raise MetricError(None, "the program logs no metric", "Log a metric with self.log.")
-    return choose_of_logged(logged.logged, IN_A_RUN, logged.logged_in)
+    is_judged = any(logged.logged_in.get(stage) for stage in ("val", "validate"))
+    origin = IN_A_RUN if is_judged else f"{IN_A_RUN}, and nothing in validation"
+    return choose_of_logged(logged.logged, origin, logged.logged_in)
 
 
 def is_found_by_a_run(metric: Metric) -> bool:
     """Tell whether the source does not tell the metric, so that the program was run."""
-    return metric.origin in (IN_A_RUN, IN_THE_PREFLIGHT)
+    return metric.origin.startswith((IN_A_RUN, IN_THE_PREFLIGHT))
