@@ -372,6 +372,8 @@ COMMANDS = (
         ("@click.argument('folder')\ndef f(): pass", ["folder"]),
         ("@click.argument('folder', required=False)\ndef f(): pass", []),
         ("@click.option('--data', required=True)\ndef f(): pass", ["--data"]),
+        ("@click.option('--lstm/--cnn', required=True, is_flag=True)\ndef f(): pass", ["--lstm"]),
+        ("@click.option('--fast', required=True, is_flag=True)\ndef f(): pass", ["--fast"]),
         ("LightningCLI(Model)", ["fit"]),
         ("LightningCLI(Model, args=['fit'])", []),
         ("LightningCLI(Model, run=False)", []),

@@ -522,6 +522,7 @@ SHORT = {
         "--optimizer.init_args.lr",
     ),
     "large letters": ("LR = 0.1\nprint(LR)\n", "lr", "LR"),
+    "large letters beside another one": ("LR = 0.1\nclass C:\n    lr = 0.3\nprint(LR, C.lr)\n", "lr", "lr"),
     "itself": ("lr = 0.1\nCFG = {'lr': 0.1}\nprint(lr, CFG)\n", "lr", "lr"),
     "an argument": (f"{LAYERS}", "out_features", "Linear.out_features"),
     "two arguments": (f"{LAYERS}second = Linear(in_features=4, out_features=5)\n", "out_features", "out_features"),

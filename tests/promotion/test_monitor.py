@@ -497,6 +497,23 @@ def test_a_counter_that_is_logged_is_no_metric(tmp_path):
     assert metric_of(tmp_path, text) is None
 
 
+@pytest.mark.parametrize(
+    ("call", "mode"),
+    [
+        ('EarlyStopping("val_loss", mode="max")', None),
+        ('ModelCheckpoint(monitor="val_acc", mode="min")', None),
+        ('ModelCheckpoint(monitor="val_zorp", mode="max")', "max"),
+        ('EarlyStopping("val_loss", mode="min")', "min"),
+    ],
+)
+def test_where_the_mode_of_a_callback_and_the_name_disagree_the_mode_is_asked_for(tmp_path, call, mode):
+    assert metric_of(tmp_path, f"{call}\n").mode == mode
+
+
+def test_the_best_so_far_stands_behind_what_an_epoch_is_worth(tmp_path):
+    assert metric_of(tmp_path, logging('self.log("val/acc_best", 1)', 'self.log("val/acc", 1)')).name == "val/acc"
+
+
 def test_a_part_of_a_loss_stands_behind_the_whole(tmp_path):
     text = logging('self.log("val_kl_loss", 1)', 'self.log("val_recon_loss", 1)', 'self.log("val_loss", 1)')
 

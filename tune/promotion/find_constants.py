@@ -119,10 +119,12 @@ def complete_name(name: str, program: Program, args: Sequence[str]) -> str:
     elif _select_by_last_words(wanted, {way: way for each in find_all(program).refusals for way in each.names}):
         found = set()
     else:
-        named = {
-            each: short for each, short in shortest_names(program).items() if not _passes_on(each, wanted[-1], program)
+        n = len(wanted)
+        found = {
+            short
+            for each, short in shortest_names(program).items()
+            if any(_words_of(way)[-n:] == wanted for way in each.names) and not _passes_on(each, wanted[-1], program)
         }
-        found = _select_by_last_words(wanted, {way: short for each, short in named.items() for way in each.names})
     return found.pop() if len(found) == 1 else name
 
 

@@ -23,6 +23,8 @@ HIGH = frozenset({"accuracy", "acc", "f1", "auc", "auroc", "auprc", "iou", "miou
 """Words of metrics of which more is better."""
 ONE_SIDED = frozenset({"precision", "recall", "sensitivity", "specificity"})
 """Those that a model raises by what lowers another: one that calls all things positive recalls them all."""
+BEHIND = ONE_SIDED | {"best"}
+"""Words of what comes behind other metrics; the best so far of one hides what an epoch is worth."""
 LOW = frozenset({"loss", "ce", "nll", "bce", "crossentropy", "entropy", "mse", "mae", "rmse", "rmsle", "mape"}) | {
     *("error", "err", "perplexity", "ppl", "wer", "cer", "kl", "kld", "fid", "cost", "lpips", "brier", "loss1"),
     *("absrel", "distance", "dist", "deviation", "rel", "ece"),
@@ -125,7 +127,7 @@ def select_preferred_tag(tags: Iterable[str]) -> str:
     """
     by_mode: dict[Mode | None, str] = {}
     for tag in sorted(
-        tags, key=lambda tag: (tag.endswith(BY_STEP), bool(words_of(tag) & ONE_SIDED), not _is_whole_loss(tag))
+        tags, key=lambda tag: (tag.endswith(BY_STEP), bool(words_of(tag) & BEHIND), not _is_whole_loss(tag))
     ):
         by_mode.setdefault(mode_of(tag), tag)
     return next(by_mode[mode] for mode in ("max", "min", None) if mode in by_mode)
@@ -151,9 +153,13 @@ def mode_of(name: str) -> Mode | None:
 
 
 def mode_of_callback(name: str, told: object, *, is_given: bool) -> Mode | None:
-    """Return the mode of a callback that monitors ``name``; None where only running the program tells what is given."""
+    """Return the mode of a callback that monitors ``name``; None where only running the program tells what is given.
+
+    None, too, where the name says otherwise: ``EarlyStopping("val_loss", mode="max")`` may be a mistake.
+    """
     if told in ("min", "max"):
-        return "min" if told == "min" else "max"
+        mode: Mode = "min" if told == "min" else "max"
+        return None if mode_of(name) not in (None, mode) else mode
     return mode_of(name) or (None if is_given else "min")  # Lightning's default, but for a name that says otherwise
 
 

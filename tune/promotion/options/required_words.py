@@ -242,7 +242,10 @@ def _find_declared(node: ast.Call, survey: ModuleScan, program: Program) -> Iter
         return
     is_positional = not names[0].startswith("-") and callee != "option"
     if _is_true(keywords.get("required")) or (is_positional and _must_be_there(keywords)):
-        name = max(names, key=len)
+        name, slash, _ = max(names, key=len).partition("/")  # click's `--lstm/--cnn` are two flags
+        if slash or _is_true(keywords.get("is_flag")):
+            yield RequiredWord(name, survey.place_of_line(node.lineno), name)
+            return
         files = find_config_files(program) if OF_A_FILE.search(name.lstrip("-").replace("-", "_")) else ()
         yield RequiredWord(name, survey.place_of_line(node.lineno), _example(name, files), files)
 
