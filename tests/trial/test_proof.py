@@ -211,6 +211,13 @@ EFFECTS = {
     "of another preset": (TABLE, "cfg['lr']", "presets['big']['lr']", (0.2, 0.3, 0.4), "takes `presets[name]`"),
     "in a later epoch": (TABLE, LATE, "presets['small']['late']", (3, 4, 6), None),
     "in no epoch": (TABLE, LATE, "presets['big']['late']", (5, 4, 6), "takes `presets[name]`"),
+    "of one value of many": (
+        TABLE.replace('"lr": 0.1', '"kind": "a"'),
+        "0.5 if cfg['kind'] == 'e' else 0.1",
+        "presets['small']['kind']",
+        ("a", "b", "c", "d", "e"),
+        None,
+    ),
     "of a merged entry": (
         "base = {'lr': 0.1}\nall_of_it = {**base, 'lr': 0.2}\n",
         "all_of_it['lr']",
@@ -251,13 +258,27 @@ def test_a_value_without_any_effect_is_refused_where_the_source_shows_a_reason(
         assert told in trial.failure.message
 
 
-def test_a_value_is_not_refused_where_another_searched_one_may_choose_it(worker, programs):
-    text = programs("scripted").read_text().replace("class Scripted", f"{TABLE}\n\nclass Scripted", 1)
-    name = "presets['big']['lr']"
-    start = worker("scripted", text.replace("lr=LR", "lr=cfg['lr']"), promoted=[name, "name"], max_epochs=1)
-    replaced = find_replacements(start.job.program, start.job.constants)
-    start.job = replace(start.job, others={name: (0.2, 0.3), "name": ("small", "big")}, replaced=replaced)
+BY_PLACE = TABLE.replace('name = "small"', 'place = 0\nname = ["small", "mid", "big"][place]').replace(
+    '"big":', '"mid": {"lr": 0.3}, "big":'
+)
 
-    trial = start.run(preflight=True, **{name: 0.2, "name": "small"})
+
+@pytest.mark.parametrize(
+    ("table", "name", "chooser", "values"),
+    [
+        (TABLE, "presets['big']['lr']", "name", ("small", "big")),
+        (BY_PLACE, "presets['mid']['lr']", "place", (0, 2)),  # the ends of the range: 1 is between them
+    ],
+)
+def test_a_value_is_not_refused_where_another_searched_one_may_choose_it(
+    worker, programs, table, name, chooser, values
+):
+    text = programs("scripted").read_text().replace("class Scripted", f"{table}\n\nclass Scripted", 1)
+    start = worker("scripted", text.replace("lr=LR", "lr=cfg['lr']"), promoted=[name, chooser], max_epochs=1)
+    replaced = find_replacements(start.job.program, start.job.constants)
+    start.job = replace(start.job, others={name: (0.2, 0.3), chooser: values}, replaced=replaced)
+
+    trial = start.run(preflight=True, **{name: 0.2, chooser: values[0]})
+    assert name in replaced
 
     assert trial.failure is None

@@ -100,7 +100,7 @@ def build_job(
         },
         options={item.key: item.constant for item in promoted if isinstance(item.constant, Option)},
         probes=_choose_probes(space, promoted),
-        others={item.key: extreme_values(item.dimension) for item in promoted if isinstance(item.constant, Constant)},
+        others={item.key: extreme_values(item.dimension) for item in promoted},
         replaced=find_replacements(
             program,
             {item.key: item.constant for item in promoted},

@@ -100,7 +100,7 @@ class Job:
     probes: tuple[Mapping[str, Value], ...] = ()
     """Other values of the options than the baseline's: whether the program takes them, and reads them, is tried."""
     others: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
-    """Values that the constants may take: whether a program reads another one where they are others is tried."""
+    """Values that what is searched may have: whether a program reads another one where they are others is tried."""
     replaced: Mapping[str, str] = field(default_factory=dict)
     """By searched values what the source may put in the place of one; whether it does is tried with ``others``."""
     gate: str

@@ -16,14 +16,14 @@ from tune.promotion.options.option import OptionParser, option_words
 from tune.promotion.options.option_reads import may_read
 from tune.space.dimensions import Value
 from tune.trial.describe_exception import ChildFailure, create_failure
-from tune.trial.effect_check import check_effects
+from tune.trial.effects.effect_check import check_effects
+from tune.trial.effects.trained_state import TrainedState
 from tune.trial.fits import FitSummary, select_counted_fits
 from tune.trial.gpu.gpu_reader import GpuReading
 from tune.trial.gpu.measure_share import measure_share
 from tune.trial.inputs.command_line import OptionReads
 from tune.trial.lightning.model_signature import ModelSignature, find_difference
 from tune.trial.messages import Job, ProgramRun
-from tune.trial.trained_state import TrainedState
 
 MOST = 5_000
 """Files beyond which a working directory is not looked through: it would take longer than it is worth."""

@@ -12,6 +12,7 @@ from tune.paths import VersionPaths
 from tune.trial.checkpoints.event_files import truncate_event_files
 from tune.trial.checkpoints.program_checkpoints import ProgramCheckpoints
 from tune.trial.distributed.process_group import ALONE, DistributedContext
+from tune.trial.effects.trained_state import StateReader
 from tune.trial.fits import FitLog
 from tune.trial.gpu.gpu_reader import read_utilization
 from tune.trial.gpu.measure_share import StepTimer, step_each_batch_class, step_timer_class
@@ -29,7 +30,6 @@ from tune.trial.lightning.value_check import PromotedValueCheck
 from tune.trial.messages import Job, ProgramRun
 from tune.trial.preflight import shorten_arguments
 from tune.trial.trackers.tracked_trial import guard_loggers
-from tune.trial.trained_state import StateReader
 
 LOGGER_METHODS = (
     "log_metrics",

@@ -1,6 +1,6 @@
 """Where a program may put something else in the place of a searched value: a reason to try whether the value counts.
 
-What is found here proves nothing. The pre-flight does, with other values (``tune/trial/trained_state.py``).
+What is found here proves nothing. The pre-flight does, with other values (``tune/trial/effects/trained_state.py``).
 """
 
 import ast

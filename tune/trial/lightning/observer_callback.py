@@ -6,11 +6,11 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+from tune.trial.effects.trained_state import StateReader
 from tune.trial.fits import FitLog, digest_weights, stage_of
 from tune.trial.lightning.epoch_loop import call_at_epochs
 from tune.trial.lightning.validation_samples import UNKNOWN, digest_samples, flatten_loaders
 from tune.trial.lightning.value_check import PromotedValueCheck
-from tune.trial.trained_state import StateReader
 
 
 class ObserverCallback:
@@ -98,6 +98,8 @@ class ObserverCallback:
         if not trainer.sanity_checking:
             self._end_stage(trainer)
             self._note_samples(trainer)
+            if self._reader is not None and stage_of(trainer) == "validate":
+                self._reader.read_fit(trainer, pl_module)
 
     def _note_samples(self, trainer: Any) -> None:
         """Note, once a fit, what it is validated on, in it or by ``Trainer.validate`` behind it."""
@@ -109,7 +111,7 @@ class ObserverCallback:
         """Note the names of testing."""
         self._end_stage(trainer)
         if self._reader is not None:
-            self._reader.read_metrics(trainer)
+            self._reader.read_fit(trainer, pl_module)
 
     def _end_stage(self, trainer: Any) -> None:
         self._log.end_stage(trainer, stage_of(trainer))

@@ -1,15 +1,17 @@
 """Whether a searched value has an effect: where the source may replace it, the program is run with other values."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
 
 from tune.errors import ProgramError
 from tune.promotion.checks.replaced_values import may_read_hyperparameter
-from tune.space.dimensions import Value, canonical_name, is_number
+from tune.space.dimensions import Value, canonical_name, is_int, is_number
+from tune.trial.effects.trained_state import HYPERPARAMETERS, OUTCOMES, TrainedState
 from tune.trial.messages import Job, TrialTask
-from tune.trial.trained_state import HYPERPARAMETERS, OUTCOMES, TrainedState
 
-MOST_TRIED = 3
-"""Of the other values of a constant."""
+MOST_TRIED = 8
+"""Of the other values of a choice: where there are more, nothing is told of it."""
 
 Run = Callable[[Mapping[str, Value]], TrainedState | None]
 """Runs the program with these values; returns what it trains with, None where nothing tells."""
@@ -20,10 +22,11 @@ def check_effects(job: Job, task: TrialTask, state: TrainedState, run: Run) -> N
 
     ``state``: what the baseline trains with; nothing is looked at where that is not known.
     """
+    repeat = lru_cache(lambda items: run(dict(items)))  # the same values once more: what differs each time
     places = {key: held.where for key, held in job.constants.items()}
     places |= {key: option.where for key, option in job.options.items()}
     for key, reason in job.replaced.items() if state else ():
-        check = _EffectCheck(key, job, task, run)
+        check = _EffectCheck(key, job, task, run, repeat)
         if check.is_without_effect(state):
             raise ProgramError(
                 places[key],
@@ -35,10 +38,11 @@ def check_effects(job: Job, task: TrialTask, state: TrainedState, run: Run) -> N
 class _EffectCheck:
     """Of one searched value."""
 
-    def __init__(self, key: str, job: Job, task: TrialTask, run: Run) -> None:
+    def __init__(self, key: str, job: Job, task: TrialTask, run: Run, repeat: Callable[..., Any]) -> None:
         self._key = key
         self._task = task
         self._run = run
+        self._repeat = repeat
         self._others = {each: _list_other_values(each, job, task) for each in (*job.constants, *job.options)}
         name = canonical_name(key.partition("@")[0]).lstrip("-").rstrip("=").replace("-", "_").rpartition(".")[2]
         self._unread = None if may_read_hyperparameter(job.program, name) else f"{HYPERPARAMETERS}{name}"
@@ -46,21 +50,30 @@ class _EffectCheck:
     def is_without_effect(self, baseline: TrainedState) -> bool:
         """Tell whether no other value that is tried changes what the program trains with."""
         values = self._others.pop(self._key)
-        if not values or not all(self._trains_the_same(value, {}, baseline) for value in values):
+        if not 0 < len(values) <= MOST_TRIED or self._is_chosen_by_another():
+            return False
+        if not all(self._trains_the_same(value, {}, baseline) for value in values):
             return False
         return all(self._is_without_effect_among(values[0], others) for others in self._list_surroundings())
 
-    def _list_surroundings(self) -> Iterator[Mapping[str, Value] | None]:
-        """Yield values of what else is searched: it may choose what is in force. None: too many to be tried."""
-        if any(not is_number(value) for values in self._others.values() for value in values):
-            yield None
+    def _is_chosen_by_another(self) -> bool:
+        """Tell whether something else that is searched may choose what is in force: too much to be tried."""
+        baseline = self._task.values
+        return any(
+            _may_choose(value)
+            for key, values in self._others.items()
+            for value in (*values, *([baseline[key]] if values and key in baseline else []))
+        )
+
+    def _list_surroundings(self) -> Iterator[Mapping[str, Value]]:
+        """Yield values of what else is searched: the first, and the last."""
         for place in (0, -1):
             if found := {key: values[place] for key, values in self._others.items() if values}:
                 yield found
 
-    def _is_without_effect_among(self, value: Value, others: Mapping[str, Value] | None) -> bool:
-        state = None if others is None else self._run({**self._task.values, **others})
-        return state is not None and others is not None and self._trains_the_same(value, others, state)
+    def _is_without_effect_among(self, value: Value, others: Mapping[str, Value]) -> bool:
+        state = self._run({**self._task.values, **others})
+        return state is not None and self._trains_the_same(value, others, state)
 
     def _trains_the_same(self, value: Value, others: Mapping[str, Value], state: TrainedState) -> bool:
         """Tell whether the program trains with another value what it trains with the baseline's: ``state``.
@@ -76,15 +89,19 @@ class _EffectCheck:
             return False
         if not differing:
             return True
-        again = self._run(around)
+        again: TrainedState | None = self._repeat(tuple(around.items()))
         return again is not None and differing <= _find_differences(state, again)
 
 
 def _list_other_values(key: str, job: Job, task: TrialTask) -> list[Value]:
     """Return values that are not the baseline's; where that is unknown two at least, for one may be it."""
-    values = job.others.get(key) or [each[key] for each in job.probes if key in each]
-    others = [value for value in values if key not in task.values or value != task.values[key]]
-    return others[:MOST_TRIED] if key in task.values or len(others) > 1 else []
+    others = [value for value in job.others.get(key, ()) if key not in task.values or value != task.values[key]]
+    return others if key in task.values or len(others) > 1 else []
+
+
+def _may_choose(value: Value) -> bool:
+    """Tell whether a value may be a name, a flag, or a place in a list, which between its ends chooses other things."""
+    return not is_number(value) or (is_int(value) and value <= 1)
 
 
 def _find_differences(one: TrainedState, other: TrainedState) -> set[str]:
