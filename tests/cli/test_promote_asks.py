@@ -71,7 +71,9 @@ def test_a_search_by_a_metric_that_is_never_logged_names_the_command_with_one_th
     )
 
 
-@pytest.mark.parametrize("words", [[], ["--fast-dev-run"]], ids=["a search", "a rehearsal"])
+@pytest.mark.parametrize(
+    "words", [[], ["--fast-dev-run"], ["--fast-dev-run", "--quiet"]], ids=["a search", "a rehearsal", "a quiet one"]
+)
 def test_where_the_drafted_metric_is_not_logged_the_search_is_judged_by_another_of_validation(
     words, tmp_path, monkeypatch, capfd
 ):
@@ -86,7 +88,8 @@ def test_where_the_drafted_metric_is_not_logged_the_search_is_judged_by_another_
     out = capfd.readouterr().out
     told = "'Score/Val' is never logged with the values in force; the search begins again, judged by Loss/Val\n"
     assert told in out.replace("\n", " ").replace("Loss/Val ", "Loss/Val\n")
-    assert "\nmetric   Loss/Val: logged in the pre-flight; also logged: Loss/Train, Score/Train\n" in out
+    if "--quiet" not in words:
+        assert "\nmetric   Loss/Val: logged in the pre-flight; also logged: Loss/Train, Score/Train\n" in out
     if not words:
         assert read_space(storage / "scripted" / "space.yaml").metric == "Loss/Val"
         assert out.endswith("  promotune promote scripted.py LR --metric Loss/Val --mode min\n")

@@ -87,7 +87,7 @@ def run(given: argparse.Namespace) -> int:
             if other is None:
                 raise
             what = f"{error.what} with the values in force; the search begins again, judged by {other.name}"
-            screen.print_prose(what, style="yellow")
+            screen.print_prose(what, style="yellow", is_result=True)
             screen.print_line()
         return search_by(other, is_asked=False)
 
