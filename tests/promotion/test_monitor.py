@@ -593,6 +593,12 @@ CONDITIONS = {
     "a constant": (ACC_OR_LOSS.format('TASK.startswith("c") or TASK == "regression"'), "", "val_acc", ()),
     "one of two that decides": (ACC_OR_LOSS.format("self.known and self.args.supervised"), "", "val_loss", ()),
     "an option without a default": (ACC_OR_LOSS.format("self.args.depth > 2"), "", "val_acc", ("val_loss",)),
+    "a name of the method's own": (
+        f"supervised = batch.labelled\n{ACC_OR_LOSS.format('supervised')}",
+        "",
+        "val_acc",
+        ("val_loss",),
+    ),
     "of another object": (ACC_OR_LOSS.format("self.data.supervised"), "", "val_acc", ("val_loss",)),
     "an early return": (
         'if not self.args.supervised:\n    self.log("val_mae", 1)\n    return\nself.log("val_acc", 1)',

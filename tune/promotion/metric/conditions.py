@@ -2,7 +2,7 @@
 
 import ast
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +72,8 @@ class Conditions:
     settings: KnownSettings = NO_SETTINGS
     names: Mapping[str, str] = field(default_factory=dict)
     """Parameters whose text the call told."""
+    local: Collection[str] = ()
+    """What the function binds itself: no setting, even where one has the same name."""
 
     def evaluate(self, test: ast.expr) -> bool | None:
         """Return whether a condition holds; None where that is not certain."""
@@ -101,6 +103,8 @@ class Conditions:
         match node:
             case ast.Name(id=name) if name in self.names:
                 return self.names[name]
+            case ast.Name(id=name) if name in self.local:
+                return UNKNOWN
             case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call():
                 keys = keys_of(node)
                 return self.settings.find_value(keys) if keys else UNKNOWN

@@ -118,7 +118,9 @@ class _CalledMethod:
 
     def walk_reachable(self) -> Iterator[tuple[ast.AST, bool]]:
         """Yield the nodes of its body that are executed, each with whether that is certain."""
-        yield from Conditions(self.settings, self.known).walk_reachable(self.function.body)
+        yield from Conditions(self.settings, self.known, _find_bound_names(self.function)).walk_reachable(
+            self.function.body
+        )
 
     def follow_call(self, call: ast.Call) -> "_CalledMethod | None":
         """Return the method of the same class that a call leads to."""
@@ -129,6 +131,14 @@ class _CalledMethod:
             return None
         known = _bind_texts(call, helper, self.known, self.survey)
         return replace(self, function=helper, known=known, hops=self.hops - 1)
+
+
+def _find_bound_names(function: Function) -> set[str]:
+    """Return the parameters of a function and the names that it assigns."""
+    parameters = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+    return parameters | {
+        node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
 
 
 def _follow_log_calls(step: _CalledMethod) -> Iterator[LoggedTag]:
