@@ -55,6 +55,13 @@ def test_what_we_did_not_write_is_no_record(files, text):
     assert read_record(files) is None
 
 
+@pytest.mark.parametrize("logged", [5, "val_loss", [5]])
+def test_a_record_that_logged_something_else_than_names_is_none(files, logged):
+    record(logged_in={"val": logged}).write_record(files)
+
+    assert read_record(files) is None
+
+
 def test_no_file_is_no_record(files):
     assert read_record(files) is None
 
