@@ -13,6 +13,7 @@ import torch
 
 from tune.promotion.execute import IN_FORCE
 from tune.trial.effects.trained_state import StateReader
+from tune.trial.lightning.observer_callback import ObserverCallback
 
 
 class Slotted:
@@ -135,6 +136,23 @@ def test_state_when_loaders_are_made_anew_then_what_their_method_reads_counts(mo
 
     assert read(5) == read(6)
     assert read(5, reload_dataloaders_every_n_epochs=1) != read(6, reload_dataloaders_every_n_epochs=1)
+
+
+@pytest.mark.parametrize(("end", "stage"), [("on_validation_end", "validate"), ("on_test_end", "test")])
+def test_state_when_an_evaluation_behind_a_fit_ends_then_what_it_had_counts(end, stage):
+    def read(value):
+        module, reader = torch.nn.Identity(), StateReader()
+        log = SimpleNamespace(end_stage=lambda *given: None, current_fit=0)
+        observer = ObserverCallback(None, None, log, reader, shortens=True)
+        trainer = SimpleNamespace(
+            callback_metrics={}, optimizers=[], lr_scheduler_configs=[], callbacks=[], datamodule=None
+        )
+        trainer.sanity_checking, trainer.state = False, SimpleNamespace(fn=SimpleNamespace(value=stage))
+        trainer.val_dataloaders = trainer.test_dataloaders = [value]
+        getattr(observer, end)(trainer, module)
+        return reader.state
+
+    assert read(5) == read(5) != read(6)
 
 
 class Loading:
