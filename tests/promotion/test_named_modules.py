@@ -1,5 +1,7 @@
 """A class that only a config file or a text names is of the program: its constants are found, and trials have them."""
 
+import sys
+
 import pytest
 
 from tune.promotion.execute import Executor
@@ -230,6 +232,20 @@ def test_a_file_that_is_loaded_by_its_path_has_the_trial_s_value(program_of, tmp
     with Executor(snapshot, {"lr": constant.sites}).import_program({"lr": 0.5}) as (module, in_force):
         assert module.LR == 0.5
         assert in_force.taken["lr"] == 1
+
+
+def test_a_file_that_runpy_executes_finds_itself_among_the_modules(program_of, tmp_path):
+    text = f"import runpy\nLR = runpy.run_path('{tmp_path.as_posix()}/configs/small.py')['lr']  # 'configs/small.py'\n"
+    held = "from __future__ import annotations\nimport sys\nfrom dataclasses import dataclass\n"
+    fields = "@dataclass\nclass Config:\n    rate: float = 0.1\nassert sys.argv[0].endswith('small.py')\nlr = 0.1\n"
+    program = program_of(text, {"configs/small.py": held + fields})
+    constant = find_constant("lr", program, find_constants(program), "")
+    snapshot, words = take_snapshot(program, tmp_path / "copy"), [*sys.argv]
+
+    with Executor(snapshot, {"lr": constant.sites}).import_program({"lr": 0.5}) as (module, _):
+        assert module.LR == 0.5
+    assert sys.argv == words
+    assert "<run_path>" not in sys.modules
 
 
 def test_a_file_of_another_project_is_loaded_as_ever(program_of, tmp_path):

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import os
 import runpy
+import sys
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -40,7 +41,8 @@ def patch_file_loaders(create_loader: CreateLoader, own_name: str) -> Iterator[N
             return run_path(path_name, init_globals, run_name)
         module = ModuleType(name)
         vars(module).update({**(init_globals or {}), "__name__": name, "__file__": os.fsdecode(path_name)})
-        loader.exec_module(module)
+        with _stand_for_program(module):
+            loader.exec_module(module)
         return {key: value for key, value in vars(module).items() if key != own_name}
 
     with (
@@ -48,3 +50,20 @@ def patch_file_loaders(create_loader: CreateLoader, own_name: str) -> Iterator[N
         patch_attribute(runpy, "run_path", run_own_path),
     ):
         yield
+
+
+@contextlib.contextmanager
+def _stand_for_program(module: ModuleType) -> Iterator[None]:
+    """Let a module be found by its name, and ``sys.argv`` begin with its file, while it runs: as ``runpy`` does."""
+    name, first = module.__name__, sys.argv[:1]
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    sys.argv[:1] = [str(module.__file__)]
+    try:
+        yield
+    finally:
+        sys.argv[:1] = first
+        if before is None:
+            sys.modules.pop(name, None)
+        else:
+            sys.modules[name] = before
