@@ -74,14 +74,14 @@ def run(given: argparse.Namespace) -> int:
     is_asked = not given.yes and not given.quiet and sys.stdin.isatty() and screen.is_terminal
     with arguments.choose_backend(screen.print_line) as machine:
 
-        def search_by(metric: Metric, *, is_asked: bool) -> int:
+        def search_by(metric: Metric) -> int:
             drafted = _describe_draft(given, request, lines, metric, is_asked=is_asked)
             space = _make_space(request, lines, metric, arguments)
             plan = prepare_search(space, machine, storage_of(given.storage), given.name)
             return run_plan(plan, given, screen, began, drafted)
 
         try:
-            return search_by(metric, is_asked=is_asked)
+            return search_by(metric)
         except MetricError as error:
             other = None if given.metric is not None else choose_instead(error.logged, IN_THE_PREFLIGHT, given.mode)
             if other is None:
@@ -89,7 +89,7 @@ def run(given: argparse.Namespace) -> int:
             what = f"{error.what} with the values in force; the search begins again, judged by {other.name}"
             screen.print_prose(what, style="yellow", is_result=True)
             screen.print_line()
-        return search_by(other, is_asked=False)
+        return search_by(other)
 
 
 def _describe_draft(
