@@ -331,7 +331,6 @@ def _is_our_record(record: TrialRecord) -> bool:
     )
     all_texts = (record.logged, record.wrote, record.warnings, record.validated_on)
     lists = (*all_texts, record.mutations, record.fits, record.holdout_of, record.outgrown_shares)
-    times = [record.started, record.ended or 0.0]
     return (
         whole
         and named
@@ -339,14 +338,13 @@ def _is_our_record(record: TrialRecord) -> bool:
         and all(isinstance(each, list) for each in lists)
         and (record.gpu is None or isinstance(record.gpu, dict))
         and all(isinstance(each, list) for each in record.logged_in.values())
-        and all(isinstance(each, str) for texts in (*all_texts, *record.logged_in.values()) for each in texts)
+        and all(isinstance(each, str) for group in (texts, *all_texts, *record.logged_in.values()) for each in group)
         and all(isinstance(each, dict) for each in record.holdout_of)
         and all(_is_values(each) for each in (record.test, record.holdout))
         and all(_is_parts(each) for each in record.held_out_parts.values())
         and all(map(is_number, (record.n_workers, record.gpu_share, *record.outgrown_shares)))
         and type(record.seed) is int
-        and all(isinstance(each, str) for each in texts)
-        and all(is_number(each) for each in times)
+        and all(map(is_number, (record.started, record.ended or 0.0)))
         and (record.fit_s is None or is_number(record.fit_s))
         and all(map(_is_lap, record.laps))
     )
