@@ -20,7 +20,7 @@ from tune.internals import lightning_internals
 from tune.trial.lightning.packages import PACKAGES
 from tune.trial.process import template
 from tune.trial.process.client import ForkedProcess, may_fork, prepare_template, process_server
-from tune.trial.process.linux import children_of
+from tune.trial.process.linux import children_of, command_of
 from tune.trial.process.packets import encode_line
 from tune.trial.process.server import MOST_RETRIES
 
@@ -138,7 +138,8 @@ def test_a_template_that_is_asked_for_as_another_one_dies_is_made(begun, which):
 def test_a_template_that_is_killed_again_and_again_is_not_told_as_one_that_cannot_import():
     before = set(children_of(os.getpid()))
     with tempfile.TemporaryDirectory(prefix="own-") as folder, process_server(Path(folder)) as path:
-        (server,) = set(children_of(os.getpid())) - before
+        started = set(children_of(os.getpid())) - before  # by a thread of another test perhaps, too
+        (server,) = (each for each in started if b"tune.trial.process.server" in command_of(each))
         killed, until = set(), time.monotonic() + 60
         while len(killed) <= MOST_RETRIES and time.monotonic() < until:
             for template in set(children_of(server)) - killed:
