@@ -170,20 +170,13 @@ def _build_parameters(
     """Yield what may be passed by name or place; ``bound`` leaves out ``self``."""
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
-    for argument, default in list(zip(positional, defaults, strict=True))[bound:]:
+    by_position = list(zip(positional, defaults, strict=True))[bound:]
+    by_name = list(zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True))
+    for place, (argument, default) in enumerate([*by_position, *by_name]):
         yield Parameter(
             name=argument.arg,
             default=default,
-            by_position=True,
-            survey=survey,
-            declared=declared,
-            annotation=argument.annotation,
-        )
-    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        yield Parameter(
-            name=argument.arg,
-            default=default,
-            by_position=False,
+            by_position=place < len(by_position),
             survey=survey,
             declared=declared,
             annotation=argument.annotation,
