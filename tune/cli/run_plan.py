@@ -81,7 +81,7 @@ def run_plan(
     if drafted is not None and drafted.is_asked:
         if warnings:
             screen.print_line()
-        if not screen.agrees("Search? [Y/n] "):
+        if not screen.ask_yes_no("Search? [Y/n] "):
             screen.print_line("nothing was run")
             _tell_keeping(screen, drafted)
             return 0

@@ -77,12 +77,12 @@ def read_range(written: RangeWord, held: Value, suggested: Dimension | None, *, 
     write, whose scale a range takes. ``is_float``: whether its parser makes a float of each number.
     """
     reader = _Reader(written, held)
-    return reader.choice() if written.is_choice else reader.ends(suggested, is_float=is_float)
+    return reader.read_choice() if written.is_choice else reader.read_ends(suggested, is_float=is_float)
 
 
 def read_guess(written: RangeWord, held: Value) -> float:
     """Return the number around which a range is to be suggested; raise OptionError, which points at a wrong one."""
-    return _Reader(written, held).guess()
+    return _Reader(written, held).read_guess()
 
 
 def widen_to(dimension: Dimension | None, guess: float, held: Value) -> Dimension | None:
@@ -134,7 +134,7 @@ class _Reader:
                 self._written.text, 0, f"{name} holds {self._held!r}, which no range in a word can replace"
             )
 
-    def choice(self) -> Choice:
+    def read_choice(self) -> Choice:
         """Return the options between the commas."""
         self.check_kind()
         options: list[Value] = []
@@ -149,7 +149,7 @@ class _Reader:
             place += len(text) + len(COMMA)
         return Choice(options=tuple(options))
 
-    def ends(self, suggested: Dimension | None, *, is_float: bool) -> Dimension:
+    def read_ends(self, suggested: Dimension | None, *, is_float: bool) -> Dimension:
         """Return the range between two ends, on the scale that was suggested."""
         self.check_kind()
         text, name = self._written.text, self._written.name
@@ -182,7 +182,7 @@ class _Reader:
             return IntRange(low=low, high=high, log=is_log)
         return FloatRange(low=float(low), high=float(high), log=is_log)
 
-    def guess(self) -> float:
+    def read_guess(self) -> float:
         """Return the one value that was written, a number: other values are near to no other."""
         self.check_kind()
         text, name = self._written.text, self._written.name

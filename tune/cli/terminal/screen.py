@@ -66,7 +66,7 @@ class Screen:
         for line in wrap_words(make_printable_line(text), self.width) if self.is_terminal else [text]:
             (self.print_result if is_result else self.print_line)(line, style)
 
-    def agrees(self, question: str) -> bool:
+    def ask_yes_no(self, question: str) -> bool:
         """Ask the user, and return whether the answer is yes; the Enter key alone is a yes, an end of input is none."""
         self._file.write(question)
         self._file.flush()

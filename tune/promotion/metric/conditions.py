@@ -75,14 +75,14 @@ class Conditions:
     local: Collection[str] = ()
     """What the function binds itself: no setting, even where one has the same name."""
 
-    def evaluate(self, test: ast.expr) -> bool | None:
+    def evaluate_test(self, test: ast.expr) -> bool | None:
         """Return whether a condition holds; None where that is not certain."""
         match test:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                holds = self.evaluate(operand)
+                holds = self.evaluate_test(operand)
                 return None if holds is None else not holds
             case ast.BoolOp(op=joined, values=values):
-                found = [self.evaluate(each) for each in values]
+                found = [self.evaluate_test(each) for each in values]
                 decisive = isinstance(joined, ast.Or)  # one that holds decides an `or`
                 return decisive if decisive in found else None if None in found else not decisive
             case ast.Compare(left=left, ops=[compared], comparators=[right]):
@@ -135,7 +135,7 @@ class Conditions:
     def _choose_arm(self, statement: ast.If | ast.Match) -> Sequence[ast.stmt] | None:
         """Return the statements that are executed; None where that is not certain."""
         if isinstance(statement, ast.If):
-            holds = self.evaluate(statement.test)
+            holds = self.evaluate_test(statement.test)
             return None if holds is None else statement.body if holds else statement.orelse
         value = self._find_value(statement.subject)
         if isinstance(value, Unknown):
