@@ -10,6 +10,7 @@ import pytest
 from tune.errors import ConstantError
 from tune.promotion.checks.outside_modules import find_outside_modules
 from tune.promotion.checks.program_checks import program_warnings
+from tune.promotion.configs.read_files import values_of_config_files
 from tune.promotion.execute import Executor
 from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import find_program
@@ -458,3 +459,30 @@ def test_a_project_has_a_root_where_nobody_knows_of_a_home_folder(tmp_path, monk
     monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # as in a container for a user of any number
 
     assert find_program(program).root == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("files", "program", "root"),
+    [
+        ({"params.yaml": "", "src/train.py": ""}, "src/train.py", "."),
+        ({"requirements.txt": "", "code/train.py": ""}, "code/train.py", "."),
+        ({"README.md": "", "experiments/digits/train.py": ""}, "experiments/digits/train.py", "."),
+        ({"README.md": "", "a/b/c/train.py": ""}, "a/b/c/train.py", "a/b/c"),
+        ({"README.md": "", "one/README.md": "", "one/train.py": ""}, "one/train.py", "one"),
+        ({"params.yaml": "", "code/train.py": ""}, "code/train.py", "code"),
+    ],
+)
+def test_the_project_of_a_program_without_a_marker_is_found_by_its_usual_files(files, program, root, write):
+    project = write(files)
+
+    assert find_program(project / program).root == project / root
+
+
+def test_a_config_file_beside_src_is_found_from_the_projects_folder(write, monkeypatch):
+    source = "import yaml\nparams = yaml.safe_load(open('params.yaml'))\nprint(params['train']['lr'])\n"
+    project = write({"src/train.py": source, "params.yaml": "train:\n  lr: 0.1\n"})
+    monkeypatch.chdir(project)
+
+    place, value = values_of_config_files(find_program(project / "src/train.py"))["train.lr"]
+
+    assert (str(place), value) == ("params.yaml:2", 0.1)

@@ -210,3 +210,38 @@ def test_a_name_that_leads_nowhere_is_answered_with_why_hydra_composes_nothing(p
         "configs/train.yaml: hydra does not compose it: In 'train.yaml': Could not find 'model/lost': add that file"
     )
     assert caught.value.hint.endswith("lists them all.")
+
+
+READING = "import hydra\n@hydra.main(config_path='conf', config_name='c')\n"
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_read"),
+    [
+        ("print(cfg.model.width)", False),
+        ("print(cfg['model']['rate'])", True),
+        ("print(cfg.model.twice)", True),  # which is what rate is
+        ("hydra.utils.instantiate(cfg.model)", True),
+        ("hydra.utils.call(cfg)", True),
+        ("Net(**cfg.model)", True),
+        ("print({key: value for key, value in cfg.model.items()})", True),
+        ("print(getattr(cfg.model, name))", True),
+    ],
+)
+def test_a_value_that_hydra_composes_and_the_program_cannot_read_is_marked(statement, is_read, program_of):
+    text = READING + f"def main(cfg):\n    {statement}\n"
+    twice = "  twice: ${.rate}\n" if "twice" in statement else ""
+    program = program_of(text, {"conf/c.yaml": f"model:\n  rate: 0.1\n  width: 8\n{twice}"})
+
+    (option,) = (each for each in find_options(program) if each.name == "model.rate=")
+
+    assert option.is_read is is_read
+
+
+def test_hydras_function_may_read_a_value_under_another_name(program_of):
+    text = f"from hydra.utils import instantiate as make\n{READING}def main(cfg):\n    make(cfg.model)\n"
+    program = program_of(text, {"conf/c.yaml": "model: {rate: 0.1}\n"})
+
+    (option,) = find_options(program)
+
+    assert option.is_read

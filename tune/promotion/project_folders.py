@@ -6,6 +6,7 @@ A folder that the program itself adds to ``sys.path`` is read from its source; o
 
 import ast
 import importlib.util
+import itertools
 import os
 import re
 import sys
@@ -16,6 +17,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 ROOT_MARKERS = ("pyproject.toml", ".git")
+USUAL_FILES = ("setup.py", "setup.cfg", "requirements.txt", "environment.yml", "Pipfile", "README.md", "README.rst")
+"""Files of which a project has one where it has none of ROOT_MARKERS, as one that was downloaded."""
 FOREIGN_FOLDERS = frozenset({"site-packages", "dist-packages", "node_modules", "__pycache__"})
 ADDS_FOLDERS = re.compile(rb"sys\.path|addsitedir")
 STANDARD_LIBRARY = Path(sysconfig.get_paths()["stdlib"]).resolve()
@@ -57,13 +60,15 @@ def is_foreign(path: Path, root: Path) -> bool:
 
 
 def find_root(program: Path) -> Path:
-    """Return the nearest folder upward with a pyproject.toml or a .git, else the folder above the topmost package.
+    """Return the nearest folder upward with a pyproject.toml or a .git, else that of an unmarked project.
 
-    Where the program adds a folder to ``sys.path`` that lies outside, it is the folder above both, if that is one of a
-    project, too: in a repository of several projects the repository.
+    An unmarked project is the folder above the topmost package, or above its ``src``, or one that lies at most two
+    above and holds one of USUAL_FILES. Where the program adds a folder to ``sys.path`` that lies outside, it is the
+    folder above both, if that is one of a project, too: in a repository of several projects the repository.
     """
     marked = [folder for folder in program.parents if any((folder / marker).exists() for marker in ROOT_MARKERS)]
-    root = start = marked[0] if marked else package_parent(program)
+    start = marked[0] if marked else package_parent(program)
+    root = start if marked else _find_unmarked_root(start)
     entries = [Path(entry).resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     above_program = [] if marked else [entry for entry in entries if program.is_relative_to(entry)]
     added = [each.path for each in added_folders(program.read_bytes(), program)]
@@ -73,6 +78,15 @@ def find_root(program: Path) -> Path:
         if above in marked or is_near:
             root = above
     return root
+
+
+def _find_unmarked_root(start: Path) -> Path:
+    """Return the folder of a project without ROOT_MARKERS; ``start``: that above its topmost package."""
+    near = list(itertools.takewhile(lambda folder: folder not in _home_and_above(), (start, *start.parents)))[:3]
+    for folder in near:
+        if any((folder / name).is_file() for name in USUAL_FILES):
+            return folder
+    return near[1] if start.name == "src" and len(near) > 1 else start
 
 
 def _home_and_above() -> tuple[Path, ...]:

@@ -29,11 +29,12 @@ STEM = re.compile(r"[\w-]{1,60}")
 """A file's name without what follows the point."""
 FOLDER = re.compile(r"[\w./-]{1,100}")
 WRITING = frozenset("wax+")
-BY_ANY_NAME = frozenset({"getattr", "setattr", "instantiate"})
+BY_ANY_NAME = frozenset({"getattr", "setattr", "instantiate", "call"})
 """Functions that may read a value whose name stands nowhere in the source."""
 CASE_METHOD = re.compile(rb"\.(lower|upper|casefold|capitalize)\(\)")
 LOADS = frozenset({"safe_load", "load", "full_load", "unsafe_load", "loads", "CSafeLoader", "safe_load_all"})
 """Functions that return what a config file says."""
+INTERPOLATION = re.compile(rb"\$\{([^}]*)")
 ANY_KEY = "*"
 """Stands for each key."""
 OF_A_CONFIG = re.compile(r"(\w*_)?(cfg|conf|config|configs|params|settings|hparams)", re.IGNORECASE)
@@ -118,10 +119,17 @@ def mentions_key(program: Program, place: ConfigPlace) -> bool:
     is_any_case = place.path.suffix in INI or any(CASE_METHOD.search(source.raw) for source in sources)
     case = re.IGNORECASE if is_any_case else re.NOFLAG
     word = re.compile(rf"\b{re.escape(names[-1])}\b".encode(), case) if names else None
-    if any(word is None or word.search(source.raw) for source in sources):
+    texts = [*(source.raw for source in sources), *_find_interpolations(program)]
+    if any(word is None or word.search(text) for text in texts):
         return True
     whole = _find_whole_reads(program)
-    return ANY_KEY in whole or any(key in whole for key in names[-2:-1])
+    return ANY_KEY in whole or any(key in whole for key in names[:-1])
+
+
+@lru_cache(maxsize=4)
+def _find_interpolations(program: Program) -> frozenset[bytes]:
+    """Return what hydra's config files take from other values: of ``${optim.lr}`` the text within."""
+    return frozenset(text for path in program_configs(program) for text in INTERPOLATION.findall(path.read_bytes()))
 
 
 @lru_cache(maxsize=4)
@@ -154,6 +162,10 @@ def _is_load(node: ast.AST) -> bool:
 
 def _reads_any_name(node: ast.AST) -> bool:
     match node:
+        case ast.alias(name=name):
+            return name in BY_ANY_NAME
+        case ast.Attribute(attr="items" | "values"):
+            return True
         case ast.Call(func=function, keywords=keywords):
             name = (dotted_path(function) or "").rpartition(".")[2]
             return name in BY_ANY_NAME or any(keyword.arg is None for keyword in keywords)

@@ -108,6 +108,7 @@ def _find_hydra_options(program: Program, args: Sequence[str]) -> Iterator[Optio
             value=value,
             parser=OptionParser.HYDRA,
             dest=dest,
+            is_read=config is None or mentions_key(program, config),
             place=program.source.name if config is None else str(config),
             names=(f"{dest}=", f"++{dest}="),
             config=config,
