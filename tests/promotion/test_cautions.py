@@ -51,7 +51,9 @@ def test_a_generator_of_its_own_is_the_programs_affair(program_of):
     assert program_warnings(program_of("import torch\nrng = torch.Generator().manual_seed(0)\n"), is_script=True) == ()
 
 
-@pytest.mark.parametrize("text", ["pl.callbacks.LearningRateFinder()", "tuner.lr_find(model)", "LearningRateFinder()"])
+@pytest.mark.parametrize(
+    "text", ["pl.callbacks.LearningRateFinder()", "Tuner(t).lr_find(model)", "LearningRateFinder()"]
+)
 def test_a_program_that_looks_for_its_learning_rate_is_told_so(program_of, text):
     assert program_warnings(program_of(f"import torch\nx = {text}\n"), is_script=True) == (
         "train.py:2: each trial looks for its learning rate, over one that is searched",

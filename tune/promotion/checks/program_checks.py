@@ -277,7 +277,12 @@ def _lines_that_read_temporary_folder(tree: ast.AST) -> Iterator[int]:
 
 
 def _last_name(function: ast.expr) -> str:
-    return (dotted_path(function) or "").rpartition(".")[2]
+    """Return ``lr_find`` of ``Tuner(trainer).lr_find``; empty where it has no name."""
+    match function:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+        case _:
+            return ""
 
 
 def _rate_finders(program: Program) -> Iterator[str]:
