@@ -8,6 +8,7 @@ from tune.errors import ConstantError
 from tune.promotion.constant import Constant, ConstantKind, Site, Span
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find_constants import check_together, complete_name, find_constant, find_constants, shortest_names
+from tune.promotion.ranking.rank_constants import ConstantRanking
 
 WHERE = "search_spaces/x.yaml:5"
 
@@ -540,6 +541,31 @@ SHORT = {
 @pytest.mark.parametrize(("text", "short", "name"), SHORT.values(), ids=SHORT)
 def test_a_name_is_completed_where_one_thing_alone_ends_with_it(program_of, text, short, name):
     assert complete_name(short, program_of(text), ()) == name
+
+
+LOADERS = """
+from torch.utils.data import DataLoader
+class Data:
+    def train_dataloader(self):
+        return DataLoader(self.a, batch_size=32, shuffle=True)
+    def val_dataloader(self):
+        return DataLoader(self.b, batch_size=32)
+fit(Data())
+"""
+PROMISING = {
+    "the loader that trains": (LOADERS, "batch_size", "DataLoader.batch_size@4"),
+    "its whole name": (LOADERS, "DataLoader.batch_size", "DataLoader.batch_size@4"),
+    "two that train": (f"{LOADERS}DataLoader(data, batch_size=8)\n", "batch_size", "batch_size"),
+    "none": ("class C:\n    seed = 3\nclass D:\n    seed = 1\nprint(D.seed, C.seed)\n", "seed", "seed"),
+    "one alone that is not": ("class C:\n    seed = 3\nprint(C.seed)\n", "seed", "C.seed"),
+}
+
+
+@pytest.mark.parametrize(("text", "short", "name"), PROMISING.values(), ids=PROMISING)
+def test_of_several_constants_the_only_promising_one_is_meant(program_of, text, short, name):
+    program = program_of(text)
+
+    assert complete_name(short, program, (), ConstantRanking(program).is_promising) == name
 
 
 READERS = {

@@ -19,6 +19,7 @@ from tune.promotion.options.option_values import value_in_force
 from tune.promotion.options.required_words import find_unnamed_file
 from tune.promotion.program import Program
 from tune.promotion.program_kind import shape_of, system_of
+from tune.promotion.ranking.rank_constants import ConstantRanking
 from tune.search.schedulers.trial_length import BOUNDS, find_epochs_constant
 from tune.space.dimensions import Value, is_int
 from tune.space.library_args import parse_trainer_value
@@ -80,7 +81,8 @@ def build_request(given: argparse.Namespace, program: Program) -> PromoteRequest
         check_trains(program, given.names)
     line = parse_args_option(given)
     words = [split_range(word) for word in given.names]
-    names = [complete_name(word.name, program, line) for word in words]
+    ranking = ConstantRanking(program, args=line)
+    names = [complete_name(word.name, program, line, ranking.is_promising) for word in words]
     shape = _choose_shape(given, program, names)
     written: dict[str, RangeWord] = {}
     for name, word in zip(names, words, strict=True):

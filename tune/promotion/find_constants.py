@@ -7,7 +7,7 @@ another value in its place, `apply` writes another literal over it, and nothing 
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -97,16 +97,22 @@ def _find_candidates(
     return _select_nearest(wanted, [*matches, *refused], project_of(program))
 
 
-def complete_name(name: str, program: Program, args: Sequence[str]) -> str:
+def complete_name(
+    name: str, program: Program, args: Sequence[str], is_promising: Callable[[Constant], bool] = lambda _: True
+) -> str:
     """Return the only name that ends as a shorter one does: ``--lr``, ``main.lr`` or ``optimizer.lr=`` for ``lr``.
 
-    Where options do, constants do not count: these may be what takes an option's value. A name that leads somewhere
-    itself, and one that may mean several things or something that is refused, is returned as it is; of a computed value
-    what alone it is made of: ``--lr`` of ``lr = args.lr``.
+    Where options do, constants do not count: these may be what takes an option's value. Of several constants the only
+    promising one is meant: the batch size of the loader that trains. A name that leads somewhere itself, and one that
+    may mean several things or something that is refused, is returned as it is; of a computed value what alone it is
+    made of: ``--lr`` of ``lr = args.lr``.
     """
     if name.startswith("-") or name.endswith("="):
         return name
     if known := _find_candidates(name, program, find_constants(program)):
+        chosen = [each for each in known if isinstance(each, Constant) and is_promising(each)]
+        if len(chosen) == 1 < len(known) and not any(isinstance(each, UnsupportedConstant) for each in known):
+            return shortest_names(program)[chosen[0]]
         return _find_source_of_computed(known, program, args) or name
     wanted = _words_of(name)
     options = find_options(program, args)
@@ -120,11 +126,12 @@ def complete_name(name: str, program: Program, args: Sequence[str]) -> str:
         found = set()
     else:
         n = len(wanted)
-        found = {
-            short
+        named = {
+            short: each
             for each, short in shortest_names(program).items()
             if any(_words_of(way)[-n:] == wanted for way in each.names) and not _passes_on(each, wanted[-1], program)
         }
+        found = {short for short, each in named.items() if len(named) == 1 or is_promising(each)}
     return found.pop() if len(found) == 1 else name
 
 
