@@ -170,6 +170,37 @@ def test_options_of_a_parser_that_never_runs_are_none(program_of, text, names):
     assert [word.name for word in find_required_words(program)] == names
 
 
+MAIN = "def main(data: str, lr: float, epochs=2): ...\n"
+NEEDED = {
+    "jsonargparse": ("from jsonargparse import CLI\n", "CLI(main)", ["--epochs"], ["DATA", "LR"]),
+    "its newer name": ("import jsonargparse\n", "jsonargparse.auto_cli(main)", ["--epochs"], ["DATA", "LR"]),
+    "options alone": (
+        "from jsonargparse import CLI\n",
+        "CLI(main, as_positional=False)",
+        ["--data", "--lr", "--epochs"],
+        ["--data DATA", "--lr LR"],
+    ),
+    "fire": ("import fire\n", "fire.Fire(main)", ["--data", "--lr", "--epochs"], ["--data DATA", "--lr LR"]),
+}
+
+
+@pytest.mark.parametrize(("imports", "call", "options", "words"), NEEDED.values(), ids=NEEDED)
+def test_a_parameter_without_a_default_has_to_be_given(program_of, imports, call, options, words):
+    program = program_of(f"{imports}{MAIN}{call}\n")
+
+    assert [option.name for option in find_options(program)] == options
+    assert [word.example for word in find_required_words(program)] == words
+
+
+def test_a_name_of_a_word_without_a_name_is_answered_with_the_option_that_gives_it(program_of):
+    program = program_of(f"from jsonargparse import CLI\n{MAIN}CLI(main)\n")
+
+    with pytest.raises(ConstantError) as raised:
+        find_constant("lr", program, find_constants(program), "")
+
+    assert "lr is a word of the command line, without a name (train.py:2): only --args gives it." in str(raised.value)
+
+
 def test_a_name_of_what_a_config_file_holds_is_answered_with_its_option_and_a_command_that_runs(
     program_of, monkeypatch, tmp_path
 ):

@@ -28,7 +28,7 @@ from tune.promotion.find.usages import ConstantReads, NamespaceAssignments
 from tune.promotion.find.value_flow import add_holders, find_value_flows
 from tune.promotion.find.variables import COMPUTED_FROM, find_attributes, find_variables
 from tune.promotion.options.declared_options import find_options
-from tune.promotion.options.required_words import describe_hidden_options, describe_unnamed_file
+from tune.promotion.options.required_words import describe_hidden_options, describe_positional, describe_unnamed_file
 from tune.promotion.program import Program, suggest_listing
 from tune.promotion.source_edit import SourceText
 from tune.space.dimensions import canonical_name
@@ -318,6 +318,8 @@ def _build_hint(unknown: Sequence[str], constants: tuple[Constant, ...], program
     refusal = refusal_to_compose(program, args)
     if refusal is not None:  # the names are perhaps those of its values
         return f"{refusal}.\n  {hint}"
+    if (positional := describe_positional(unknown, program)) is not None:
+        return f"{positional}  {listing}"
     is_option = any("'-" in each for each in meant)
     if not is_option and (unnamed := describe_unnamed_file(unknown, program, args)) is not None:
         return f"{unnamed}  {listing}"

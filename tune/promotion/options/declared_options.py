@@ -17,7 +17,7 @@ from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, p
 from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.options.absl_flags import ABSL_FLAGS, find_absl_flags
 from tune.promotion.options.docopt_options import find_docopt_options
-from tune.promotion.options.fire_components import find_components
+from tune.promotion.options.fire_components import FIRE, JSONARGPARSE, find_components, find_positionals
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_reads import is_dest_read, is_parameter_read, may_be_executed
 from tune.promotion.options.parser_defaults import ChangedDefaults, adds_argument, changed_defaults
@@ -33,9 +33,7 @@ KEY_VALUE_READERS = frozenset(
     {"hydra", "omegaconf", "sys", "fire", "absl", "lightning", "pytorch_lightning", "jsonargparse"}
 )
 """Modules that give a program its command line's ``key=value`` words."""
-FUNCTION_PARSERS = dict.fromkeys(("fire.Fire", "Fire"), OptionParser.FUNCTION) | dict.fromkeys(
-    ("CLI", "jsonargparse.CLI", "auto_cli", "jsonargparse.auto_cli"), OptionParser.LIGHTNING_CLI
-)
+FUNCTION_PARSERS = dict.fromkeys(FIRE, OptionParser.FUNCTION) | dict.fromkeys(JSONARGPARSE, OptionParser.LIGHTNING_CLI)
 """What makes options of a function's parameters; jsonargparse takes its words as LightningCLI does."""
 SIMILAR = 0.75
 """From this ratio of equal letters on a name is taken for a misspelt one; the program's parser refuses all others."""
@@ -157,8 +155,10 @@ def _find_module_options(survey: ModuleScan, project: Project, args: Sequence[st
             case _ if is_lightning_cli(called, survey, project) or _is_base_of_cli(called, survey, project):
                 yield from _find_lightning_options(called, survey, project)
             case function if (parser := FUNCTION_PARSERS.get(dotted_path(function) or "")) is not None:
+                words = find_positionals(called, survey, project, args)
                 for component in find_components(called, survey, project, args):
-                    yield from _of_signature(component, "", project, parser)
+                    options = _of_signature(component, "", project, parser)
+                    yield from (each for each in options if each.dest not in words)
 
 
 def _find_argparse_options(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[Option]:
@@ -216,17 +216,9 @@ def _find_click_options(called: CallSite, survey: ModuleScan, project: Project) 
             place=survey.place_of_line(called.node.lineno),
             names=names,
             is_flag=is_flag,
-            choices=_evaluate_choices(_click_choices(_find_keyword(called.node, "type"))),
+            choices=_evaluate_choices(_find_keyword(called.node, "type")),
             default=None if is_flag else _find_default_site(_find_keyword(called.node, "default"), survey),
         )
-
-
-def _click_choices(kind: ast.expr | None) -> ast.expr | None:
-    match kind:
-        case ast.Call(func=ast.Name(id="Choice") | ast.Attribute(attr="Choice"), args=[choices, *_]):
-            return choices
-        case _:
-            return None
 
 
 def _click_name(node: ast.Call, names: tuple[str, ...]) -> str:
@@ -355,6 +347,10 @@ def _is_toggle(node: ast.Call) -> bool:
 
 
 def _evaluate_choices(node: ast.expr | None) -> tuple[Value, ...]:
+    """Return what a list holds, also one in click's ``Choice([...])``."""
+    match node:
+        case ast.Call(func=ast.Name(id="Choice") | ast.Attribute(attr="Choice"), args=[inner, *_]):
+            node = inner
     held = None if node is None else evaluate_literal(node)
     return tuple(held) if isinstance(held, list | tuple) else ()
 

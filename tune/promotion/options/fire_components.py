@@ -1,4 +1,4 @@
-"""The functions and classes of whose parameters fire makes options: ``Fire(go)``, ``Fire(Main)``, ``Fire({...})``."""
+"""The functions and classes of whose parameters fire and jsonargparse make options: ``Fire(Main)``, ``CLI(go)``."""
 
 import ast
 import re
@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from tune.promotion.assigned_values import find_assigned_values
 from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol
+from tune.promotion.find.signatures import Parameter, signature_of
 
 FIRE = frozenset({"fire.Fire", "Fire"})
+JSONARGPARSE = frozenset({"CLI", "jsonargparse.CLI", "auto_cli", "jsonargparse.auto_cli"})
+"""Jsonargparse's functions that make options of a function's parameters."""
 TRAINS = re.compile(r"train|fit")
 """In the name of the command that a search gives."""
 
@@ -50,6 +53,30 @@ def find_fire_commands(called: CallSite, survey: ModuleScan, project: Project) -
         return {}
     methods = [each for each in own.node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
     return {each.name: ProjectSymbol(own.survey, each) for each in methods if _is_public_function(each)}
+
+
+def find_required_parameters(
+    called: CallSite, survey: ModuleScan, project: Project, args: Sequence[str] = ()
+) -> tuple[Parameter, ...]:
+    """Return the parameters without a default that a call of fire's or jsonargparse's has the command line fill."""
+    if dotted_path(called.node.func) not in FIRE | JSONARGPARSE:
+        return ()
+    signatures = (signature_of(each, project) for each in find_components(called, survey, project, args))
+    parameters = (each for signature in signatures if signature is not None for each in signature.parameters)
+    return tuple(each for each in parameters if each.default is None and each.name != "self")
+
+
+def find_positionals(
+    called: CallSite, survey: ModuleScan, project: Project, args: Sequence[str] = ()
+) -> frozenset[str]:
+    """Return the parameters that jsonargparse takes as words without a name: those without a default."""
+    is_off = any(
+        keyword.arg == "as_positional" and isinstance(keyword.value, ast.Constant) and not keyword.value.value
+        for keyword in called.node.keywords
+    )
+    if dotted_path(called.node.func) not in JSONARGPARSE or is_off:
+        return frozenset()
+    return frozenset(each.name for each in find_required_parameters(called, survey, project, args))
 
 
 def _list_entries(node: ast.Dict) -> list[tuple[str, ast.expr]]:

@@ -18,7 +18,12 @@ from tune.promotion.find.project import Project, ProjectSymbol, project_of
 from tune.promotion.find.signatures import signature_of
 from tune.promotion.find.usages import is_open_cli, takes_any_class_by_cli
 from tune.promotion.options.declared_options import find_options, is_lightning_cli
-from tune.promotion.options.fire_components import TRAINS, find_fire_commands
+from tune.promotion.options.fire_components import (
+    TRAINS,
+    find_fire_commands,
+    find_positionals,
+    find_required_parameters,
+)
 from tune.promotion.options.option import OptionParser
 from tune.promotion.options.option_reads import may_be_executed
 from tune.promotion.options.parser_defaults import is_add_argument
@@ -64,7 +69,7 @@ class RequiredWord:
 
 
 def find_required_words(program: Program) -> tuple[RequiredWord, ...]:
-    """Return them in the order of the files; those of argparse, click, fire and LightningCLI alone.
+    """Return them in the order of the files; those of argparse, click, fire, jsonargparse and LightningCLI alone.
 
     What the config file says that is proposed for a LightningCLI no word has to say.
     """
@@ -150,6 +155,14 @@ def describe_unnamed_file(names: Sequence[str], program: Program, args: Sequence
     return None
 
 
+def describe_positional(names: Sequence[str], program: Program) -> str | None:
+    """Return what helps where a name is that of a word without a name on the command line; None where none is."""
+    for word in find_required_words(program):
+        if word.name in names:
+            return f"{word.name} is a word of the command line, without a name ({word.place}): only --args gives it."
+    return None
+
+
 def describe_hidden_options(program: Program, written: str) -> str | None:
     """Return what lists the options of a LightningCLI whose classes its command line, or a config file, names.
 
@@ -229,7 +242,18 @@ def _find_required(survey: ModuleScan, project: Project) -> Iterator[RequiredWor
         if fire := find_fire_commands(called, survey, project):
             name = next((each for each in fire if TRAINS.search(each)), next(iter(fire)))
             yield RequiredWord(name, survey.place_of_line(node.lineno), name)
+        yield from _words_of_function(called, survey, project)
         yield from _find_declared(node, survey, project.program)
+
+
+def _words_of_function(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[RequiredWord]:
+    """Yield what fire or jsonargparse require for a function's parameters without a default."""
+    positionals = find_positionals(called, survey, project)
+    for parameter in find_required_parameters(called, survey, project):
+        name = parameter.name if parameter.name in positionals else f"--{parameter.name}"
+        files = find_config_files(project.program) if OF_A_FILE.search(parameter.name) else ()
+        place = parameter.survey.place_of_line(parameter.declared.lineno)
+        yield RequiredWord(name, place, _example(name, files), files)
 
 
 def _find_declared(node: ast.Call, survey: ModuleScan, program: Program) -> Iterator[RequiredWord]:
