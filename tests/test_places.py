@@ -81,6 +81,7 @@ def test_what_is_neither_a_url_that_can_be_used_nor_a_path_is_refused(url, cache
 @example("s3://b/" + "x" * 300)
 @example("s3://b/a\nb")
 @example("s3://b/\ud800")
+@example("s3://b/ ")
 def test_any_text_means_a_folder_or_is_refused(text):
     try:
         folder = local_folder_of(text)

@@ -88,7 +88,7 @@ def url_of(path: Path) -> str | None:
         return None
     copy, *rest = path.relative_to(cache).parts
     try:
-        root = (cache / copy / MARKER).read_text(encoding="utf-8").strip()
+        root = (cache / copy / MARKER).read_text(encoding="utf-8").removesuffix("\n")
     except OSError:
         return None
     return "/".join([root, *rest])

@@ -138,9 +138,11 @@ def test_a_template_that_is_asked_for_as_another_one_dies_is_made(begun, which):
 def test_a_template_that_is_killed_again_and_again_is_not_told_as_one_that_cannot_import():
     before = set(children_of(os.getpid()))
     with tempfile.TemporaryDirectory(prefix="own-") as folder, process_server(Path(folder)) as path:
-        started = set(children_of(os.getpid())) - before  # by a thread of another test perhaps, too
-        (server,) = (each for each in started if b"tune.trial.process.server" in command_of(each))
-        killed, until = set(), time.monotonic() + 60
+        server, killed, until = None, set(), time.monotonic() + 60
+        while server is None and time.monotonic() < until:  # until the fork has begun its own command
+            started = set(children_of(os.getpid())) - before  # by a thread of another test perhaps, too
+            server = next((each for each in started if b"tune.trial.process.server" in command_of(each)), None)
+            time.sleep(0.05)
         while len(killed) <= MOST_RETRIES and time.monotonic() < until:
             for template in set(children_of(server)) - killed:
                 killed.add(template)
