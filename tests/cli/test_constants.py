@@ -123,7 +123,7 @@ HYDRA = {
         "import hydra\n"
         '@hydra.main(version_base="1.3", config_path="configs", config_name="main")\n'
         "def main(cfg):\n"
-        "    print(cfg)\n"
+        "    print(cfg.lr, cfg.epochs, cfg.net.width)\n"
         "main()\n"
     ),
     "configs/main.yaml": "defaults:\n  - net: ???\n  - _self_\nlr: 0.1\nepochs: 3\n",

@@ -224,7 +224,8 @@ READING = "import hydra\n@hydra.main(config_path='conf', config_name='c')\n"
         ("hydra.utils.instantiate(cfg.model)", True),
         ("hydra.utils.call(cfg)", True),
         ("Net(**cfg.model)", True),
-        ("print({key: value for key, value in cfg.model.items()})", True),
+        ("print([value * 2 for value in cfg.model.values()])", True),
+        ("low = {key.lower(): value for key, value in cfg.model.items()}", False),
         ("print(getattr(cfg.model, name))", True),
     ],
 )

@@ -167,4 +167,4 @@ ENTRY = re.compile(r"""\[\s*(?:'([^'\]]*)'|"([^"\]]*)")\s*\]""")
 
 def canonical_name(name: str) -> str:
     """Return a name in the one spelling that names are compared in: ``CFG["a"]['b']`` is ``CFG.a.b``."""
-    return ENTRY.sub(lambda match: "." + (match[1] or match[2] or ""), name)
+    return ENTRY.sub(lambda match: "." + (match[1] or match[2] or ""), name) if "[" in name else name

@@ -208,7 +208,7 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
 
 def _tell_unnamed_file(listing: Listing, written: str) -> Iterator[str]:
     """Yield what lists the values of a config file, where the command line has to name it and does not."""
-    unnamed = None if listing.args else find_unnamed_file(listing.program, ())
+    unnamed = None if listing.args else find_unnamed_file(listing.program, (), listing.options)
     if unnamed is None or any(option.parser is OptionParser.FILE for option in listing.options):
         return
     words = join_words(["--args", f"{unnamed.option} {join_words([next(iter(unnamed.files), 'FILE')])}"])

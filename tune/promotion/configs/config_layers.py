@@ -5,6 +5,7 @@ itself: its source tells which file lies over which, and of the files of a comma
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -24,6 +25,8 @@ COMMANDS = ("fit", "validate", "test", "predict")
 """Of LightningCLI; a config file that stands before one has a part for each."""
 MERGING = ("merge", "update")
 """What the names of functions hold that lay one mapping over another."""
+MAY_MERGE = re.compile(rb"(?i)merge|update|[*]{2}|[|]")
+"""What a source holds that does."""
 
 ConfigValues = list[tuple[Keys, ConfigPlace, Value]]
 
@@ -44,6 +47,8 @@ def sort_config_files(paths: Sequence[Path], program: Program, args: Sequence[st
     First those that the source merges over all others, then those of ``args``, the last one first, then those that the
     source names, in their order, and last those that it merges others over.
     """
+    if len(paths) < 2:
+        return [*paths]
     words = [PurePath(word.rpartition("=")[2]).name for word in args]
     over, below = set[str](), list[str]()
     for source in program.sources.values():
@@ -64,7 +69,8 @@ def sort_config_files(paths: Sequence[Path], program: Program, args: Sequence[st
 
 def merges_mappings(program: Program) -> bool:
     """Tell whether a program lays one mapping over another."""
-    nodes = (node for source in program.sources.values() for node in ast.walk(source.tree))
+    sources = (source for source in program.sources.values() if MAY_MERGE.search(source.raw))
+    nodes = (node for source in sources for node in ast.walk(source.tree))
     return any(_find_operands(node) for node in nodes if not isinstance(node, ast.List | ast.Tuple))
 
 

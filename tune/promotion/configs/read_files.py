@@ -138,7 +138,9 @@ def _find_whole_reads(program: Program) -> frozenset[str]:
     project, found = project_of(program), set[str]()
     for survey in project.surveys.values():
         loaded = _find_loaded_names(survey.source.tree)
-        if any(_reads_any_name(node) for node in ast.walk(survey.source.tree)):
+        nodes = list(ast.walk(survey.source.tree))
+        copied = {id(each) for node in nodes for each in _find_copied_items(node)}
+        if any(_reads_any_name(node) for node in nodes if id(node) not in copied):
             found.add(ANY_KEY)
         for called in survey.calls:
             if is_of_library(called.node, survey, project):
@@ -158,6 +160,16 @@ def _find_loaded_names(tree: ast.Module) -> set[str]:
 
 def _is_load(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and (dotted_path(node.func) or "").rpartition(".")[2] in LOADS
+
+
+def _find_copied_items(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield ``held.items`` of ``{key.lower(): value for key, value in held.items()}``, which reads no value."""
+    match node:
+        case ast.DictComp(
+            value=ast.Name(id=name),
+            generators=[ast.comprehension(target=ast.Tuple(elts=[_, ast.Name(id=own)]), iter=ast.Call(func=items))],
+        ) if name == own:
+            yield items
 
 
 def _reads_any_name(node: ast.AST) -> bool:

@@ -12,6 +12,7 @@ from tune.promotion.find.project import Project
 from tune.promotion.find.signatures import is_dataclass, is_field
 from tune.promotion.find.usages import ConstantReads, NamespaceAssignments, find_changing_calls
 from tune.promotion.find.variables import KEEP_ONE, explain_computed, names_of, reason_not_constant
+from tune.promotion.program import BODIES
 from tune.space.dimensions import canonical_name
 
 NAMESPACES = frozenset(
@@ -55,8 +56,10 @@ def find_returned_entries(project: Project, reads: ConstantReads) -> Iterator[Co
     }
     for survey in project.surveys.values():
         for function in survey.functions.values():
-            returned = [node.value for node in _walk_statements(function.node) if isinstance(node, ast.Return)]
-            if "." in function.path or len(returned) != 1 or not isinstance(returned[0], ast.Dict):
+            if "." in function.path:
+                continue
+            returned = [node.value for node in _find_returns(function.node)]
+            if len(returned) != 1 or not isinstance(returned[0], ast.Dict):
                 continue
             for entry in entries_of(function.path, returned[0]):
                 place = again.get(entry.key)
@@ -65,14 +68,16 @@ def find_returned_entries(project: Project, reads: ConstantReads) -> Iterator[Co
                     yield _build_entry(entry, function.path, survey, reads, wrong, ConstantKind.LOCAL)
 
 
-def _walk_statements(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
-    """Yield what stands in a function, without the functions and classes in it."""
+def _find_returns(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.Return]:
+    """Yield the ``return`` statements of a function, without those of the functions and classes in it."""
     waiting: list[ast.AST] = [*function.body]
     while waiting:
         node = waiting.pop()
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+        if isinstance(node, ast.Return):
             yield node
-            waiting += ast.iter_child_nodes(node)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for name in BODIES:
+                waiting += getattr(node, name, ())
 
 
 def is_container(call: ast.Call) -> bool:

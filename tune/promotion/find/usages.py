@@ -70,9 +70,9 @@ class ConstantReads:
 
     def _find_takers(self, owner: str) -> Iterator[Place]:
         """Yield the places that pass an object of a class to a call, by the names that hold one."""
-        names = {name for annotated, name in self._holders if annotated == owner}
+        names = set(self._holders.get(owner, ()))
         for _ in range(MOST_HOLDERS):
-            more = {name for holder, name in self._holders if holder in names} - names
+            more = {name for each in names for name in self._holders.get(each, ())} - names
             names |= more
             if not more:
                 break
@@ -80,8 +80,8 @@ class ConstantReads:
             yield from self._taken_whole.get(name, ())
 
     @cached_property
-    def _holders(self) -> list[tuple[str, str]]:
-        """Pairs of a class, or a name, and a name that holds an object of it: ``cfg = Cfg()``, ``self.cfg = cfg``."""
+    def _holders(self) -> dict[str, list[str]]:
+        """By a class, or a name, the names that hold an object of it: ``cfg = Cfg()``, ``self.cfg = cfg``."""
         found: list[tuple[str, str]] = []
         for each in self._project.surveys.values():
             values = [(name, value) for name, held in each.held.items() for value in held]
@@ -89,9 +89,14 @@ class ConstantReads:
             for path, value in values:
                 made = value.func if isinstance(value, ast.Call) else value
                 found.append((_last_key(made), path.rpartition(".")[2]))
-            arguments = (node for node in ast.walk(each.source.tree) if isinstance(node, ast.arg))
+            nodes = (node for function in each.functions.values() for node in ast.walk(function.node.args))
+            arguments = (node for node in nodes if isinstance(node, ast.arg))
             found += [(_last_key(node.annotation), node.arg) for node in arguments if node.annotation is not None]
-        return [(holder, name) for holder, name in found if holder]
+        names: dict[str, list[str]] = {}
+        for holder, name in found:
+            if holder:
+                names.setdefault(holder, []).append(name)
+        return names
 
     @cached_property
     def _taken_whole(self) -> dict[str, list[Place]]:

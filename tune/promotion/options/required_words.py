@@ -24,7 +24,7 @@ from tune.promotion.options.fire_components import (
     find_positionals,
     find_required_parameters,
 )
-from tune.promotion.options.option import OptionParser
+from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_reads import may_be_executed
 from tune.promotion.options.parser_defaults import is_add_argument
 from tune.promotion.program import Program
@@ -133,10 +133,15 @@ class UnnamedFile:
         return [file for file in self.files if tuple(key.split(".")) in read_values(Path(file).absolute())]
 
 
-def find_unnamed_file(program: Program, args: Sequence[str]) -> UnnamedFile | None:
-    """Return the first option that may name a config file, and names none by its default or ``args``."""
+def find_unnamed_file(
+    program: Program, args: Sequence[str], options: Sequence[Option] | None = None
+) -> UnnamedFile | None:
+    """Return the first option that may name a config file, and names none by its default or ``args``.
+
+    ``options``: the program's, where they were found already.
+    """
     said = {word.partition("=")[0] for word in args}
-    for option in find_options(program, args):
+    for option in find_options(program, args) if options is None else options:
         is_unset = option.value in (None, "") or isinstance(option.value, Unknown)
         if option.parser in (OptionParser.ARGPARSE, OptionParser.CLICK) and is_unset and OF_A_FILE.search(option.dest):
             return None if said & {*option.names} else UnnamedFile(option.name, find_config_files(program))
