@@ -19,7 +19,7 @@ from tune.errors import OptionError
 from tune.paths import ExperimentPaths
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option_values import value_in_force
-from tune.promotion.options.required_words import find_required_words, suggest_args
+from tune.promotion.options.required_words import find_command, find_required_words, suggest_args
 from tune.promotion.program import find_program
 from tune.space.dimensions import Choice, FloatRange
 from tune.space.space_file import read_space
@@ -389,24 +389,66 @@ def test_the_words_that_a_parser_requires_are_found(declared, words, tmp_path):
     assert [word.name for word in find_required_words(find_program(path))] == words
 
 
+SUBCOMMANDS = """import argparse
+parser = argparse.ArgumentParser()
+parts = parser.add_subparsers()
+train = parts.add_parser("train")
+test = parts.add_parser("test")
+train.add_argument("--lr", default=0.1)
+"""
 CONFIGS = {
-    "config.yaml": (
-        {"config.yaml": "trainer: {max_epochs: 3}\n", "other.yaml": "model: {}\n"},
-        " --config config.yaml",
-        "",
-    ),
-    "the only one": (
-        {"configs/small.yml": "fit: {}\n", "configs/data.yml": "words: []\n"},
-        " --config configs/small.yml",
-        "",
-    ),
     "the first of several": (
         {"configs/small.yaml": "model: {}\n", "configs/large.yaml": "model: {}\n"},
         " --config configs/large.yaml",
         "; the config files there: configs/large.yaml, configs/small.yaml",
     ),
+    "the usual one of several": (
+        {"config.yaml": "trainer: {max_epochs: 3}\n", "config.yml": "model: {}\n"},
+        " --config config.yaml",
+        "; the config files there: config.yaml, config.yml",
+    ),
     "none that is LightningCLI's": ({"config.yaml": "lr: 0.1\n"}, "", ""),
 }
+
+
+COMMANDS = {
+    "config.yaml": (
+        "LightningCLI()",
+        {"config.yaml": "trainer: {max_epochs: 3}\n", "other.yaml": "model: {}\n"},
+        "fit --config config.yaml",
+    ),
+    "the only one": (
+        "LightningCLI()",
+        {"configs/small.yml": "fit: {}\n", "configs/data.yml": "words: []\n"},
+        "fit --config configs/small.yml",
+    ),
+    "two": ("LightningCLI()", {"configs/a.yaml": "model: {}\n", "configs/b.yaml": "model: {}\n"}, None),
+    "the command alone": ("LightningCLI(Net)", {}, "fit"),
+    "classes that nothing names": ("LightningCLI()", {}, None),
+    "fire's command": (
+        "import fire\ndef train(): ...\ndef test(): ...\nfire.Fire({'train': train, 'test': test})",
+        {},
+        "train",
+    ),
+    "fire's commands of other names": (
+        "import fire\ndef a(): ...\ndef b(): ...\nfire.Fire({'a': a, 'b': b})",
+        {},
+        None,
+    ),
+    "a subcommand": (f"{SUBCOMMANDS}", {}, "train"),
+    "a word beside the command": (f"{SUBCOMMANDS}train.add_argument('--data', required=True)", {}, None),
+}
+
+
+@pytest.mark.parametrize(("call", "files", "words"), COMMANDS.values(), ids=COMMANDS)
+def test_the_command_that_trains_needs_not_be_given(call, files, words, folder):
+    text = f"from lightning.pytorch.cli import LightningCLI\nclass Net: ...\n{call}\n"
+    path = write_program(folder, "cli", text)
+    for name, held in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(held)
+
+    assert find_command(find_program(path)) == words
 
 
 @pytest.mark.parametrize(("files", "words", "others"), CONFIGS.values(), ids=CONFIGS)
@@ -495,6 +537,18 @@ def test_of_several_config_files_all_are_named_and_no_range_of_what_they_hold_is
         ("LightningCLI(Other)", "fit --seed 1", "the following arguments are required: x", f"fit --seed 1 {FIRST}"),
         ("LightningCLI(Net)", f"fit {FIRST}", "the following arguments are required: x", ""),
         ("LightningCLI(Net)", "", "the following arguments are required: subcommand", f"fit {FIRST}"),
+        (
+            "LightningCLI(Net)",
+            f"fit {FIRST}",
+            "the following arguments are required: fit.model.width, fit.data.n-folds",
+            f"fit {FIRST} --model.width WIDTH --data.n-folds N_FOLDS",
+        ),
+        (
+            "LightningCLI(Net)",
+            f"fit {FIRST} --seed 1",
+            "the following arguments are required: --name/-n",
+            f"fit {FIRST} --seed 1 --name NAME",
+        ),
     ],
 )
 def test_what_a_parser_misses_is_suggested(text, args, said, suggested, folder):

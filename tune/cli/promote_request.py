@@ -16,7 +16,7 @@ from tune.promotion.find_constants import check_known, check_together, complete_
 from tune.promotion.options.declared_options import find_option, find_options
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import value_in_force
-from tune.promotion.options.required_words import find_unnamed_file
+from tune.promotion.options.required_words import find_command, find_unnamed_file
 from tune.promotion.program import Program
 from tune.promotion.program_kind import shape_of, system_of
 from tune.promotion.ranking.rank_constants import ConstantRanking
@@ -76,6 +76,8 @@ class PromoteRequest:
 
 def build_request(given: argparse.Namespace, program: Program) -> PromoteRequest:
     """Return what the command line asks for; raise ConstantError where a name leads nowhere."""
+    if given.args is None and not given.system:
+        given.args = find_command(program)
     check_ranges(given.names, program, parse_args_option(given))
     if not (given.script or given.system):
         check_trains(program, given.names)

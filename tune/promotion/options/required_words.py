@@ -47,6 +47,8 @@ CONFIG_KEYS = frozenset({"model", "trainer", "fit"})
 
 UNKNOWN_WORDS = "unrecognized arguments"
 """What argparse says of words that it does not take."""
+REQUIRED_NAMES = re.compile(r"arguments are required: (.+)")
+"""What it says of words that it misses."""
 
 MAY_BE_LEFT_OUT = frozenset({"?", "*", "argparse.OPTIONAL", "argparse.REMAINDER", "argparse.ZERO_OR_MORE"})
 """Values of `nargs` with which no word has to stand on the command line."""
@@ -66,6 +68,8 @@ class RequiredWord:
     """The config files that lie there, of which it may name another."""
     is_of_cli: bool = False
     """Whether LightningCLI itself requires it: its command stands before the options of it."""
+    is_command: bool = False
+    """Whether it is the command that trains: no other word would be given in its place."""
 
 
 def find_required_words(program: Program) -> tuple[RequiredWord, ...]:
@@ -78,6 +82,13 @@ def find_required_words(program: Program) -> tuple[RequiredWord, ...]:
     of_cli = [_with_config(word, found) for word in found if word.is_of_cli]
     said = {key for word in of_cli for key in _keys_of_config(word.example)}
     return (*of_cli, *(word for word in found if not word.is_of_cli and word.name.lstrip("-") not in said))
+
+
+def find_command(program: Program) -> str | None:
+    """Return the command line of a program that requires nothing but the command that trains; None for others."""
+    required = find_required_words(program)
+    is_certain = bool(required) and all(word.is_command for word in required)
+    return " ".join(word.example for word in required) if is_certain else None
 
 
 def _with_config(word: RequiredWord, found: Sequence[RequiredWord]) -> RequiredWord:
@@ -111,13 +122,27 @@ def suggest_args(program: Program, args: Sequence[str], said: str) -> tuple[tupl
         words += ["--config", files[0]]
     names = {word.partition("=")[0] for word in kept}
     if {"--config", "-c"} & names and not {word for word in words if word.startswith("-")} - names - {"--config"}:
-        return (), files
+        words = []
     missing: list[str] = []
     for place, word in enumerate(words):
         is_value = place > 0 and words[place - 1].startswith("-") and not word.startswith("-")
         is_there = words[place - 1] in names if is_value else word in names
         missing += [] if is_there else [word]
+    if not missing:
+        missing = [word for word in _read_required_names(said, kept) if word not in names]
     return ((*kept, *missing) if missing else ()), files
+
+
+def _read_required_names(said: str, args: Sequence[str]) -> Iterator[str]:
+    """Yield words for options that a parser misses: ``--model.width WIDTH`` of ``fit.model.width``."""
+    required = REQUIRED_NAMES.search(said)
+    for text in [] if required is None else required[1].split(","):
+        name = text.strip().partition("/")[0]
+        parts = name.split(".")
+        if not name.startswith("-") and len(parts) > 1:
+            name = f"--{'.'.join(parts[1:] if parts[0] in args else parts)}"
+        if name.startswith("-"):
+            yield from (name, parts[-1].lstrip("-").replace("-", "_").upper())
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +236,8 @@ def _words_of_cli(called: CallSite, survey: ModuleScan, project: Project) -> Ite
     words = (["fit"] if takes_command else []) + ([f"--config {shlex.quote(files[0])}"] if is_proposed else [])
     if words:
         place = survey.place_of_line(called.node.lineno)
-        yield RequiredWord(words[0].partition(" ")[0], place, " ".join(words), files, is_of_cli=True)
+        name, is_certain = words[0].partition(" ")[0], len(files) == 1 or not (files or is_needed)
+        yield RequiredWord(name, place, " ".join(words), files, is_of_cli=True, is_command=is_certain)
 
 
 def _requires_parameters(node: ast.Call, survey: ModuleScan, project: Project) -> bool:
@@ -243,10 +269,12 @@ def _find_required(survey: ModuleScan, project: Project) -> Iterator[RequiredWor
                 continue  # it is required behind another command
             if command.name not in told:
                 told.add(command.name)
-                yield RequiredWord(command.name, survey.place_of_line(command.line), command.name)
+                place = survey.place_of_line(command.line)
+                yield RequiredWord(command.name, place, command.name, is_command=True)
         if fire := find_fire_commands(called, survey, project):
             name = next((each for each in fire if TRAINS.search(each)), next(iter(fire)))
-            yield RequiredWord(name, survey.place_of_line(node.lineno), name)
+            is_command = TRAINS.search(name) is not None
+            yield RequiredWord(name, survey.place_of_line(node.lineno), name, is_command=is_command)
         yield from _words_of_function(called, survey, project)
         yield from _find_declared(node, survey, project.program)
 
