@@ -587,6 +587,39 @@ def test_a_name_that_leads_nowhere_is_answered_with_the_file_that_no_search_look
     )
 
 
+OPTIMIZER = "import torch\nfrom torch.optim import Adam\n"
+LEFT = {
+    "lr": (
+        f"{OPTIMIZER}Adam(weights)\n",
+        "lr",
+        "train.py:3 leaves lr of Adam at its default: write it there, `lr=...`",
+    ),
+    "its other name": (f"{OPTIMIZER}torch.optim.SGD(weights)\n", "learning_rate", "train.py:3 leaves lr of SGD"),
+    "its callee": (f"{OPTIMIZER}Adam(weights)\n", "Adam.lr", "train.py:3 leaves lr of Adam"),
+    "another callee": (f"{OPTIMIZER}Adam(weights)\n", "SGD.lr", None),
+    "one of a layer": ("from torch import nn\nnn.LSTM(4, 8)\n", "dropout", "train.py:2 leaves dropout of LSTM"),
+    "another word of a layer": ("from torch import nn\nnn.Dropout()\n", "p", "train.py:2 leaves p of Dropout"),
+    "a positional one": (f"{OPTIMIZER}Adam(weights, rate)\n", "lr", None),
+    "stars": (f"{OPTIMIZER}Adam(weights, **given)\n", "lr", None),
+    "a list of arguments": (f"{OPTIMIZER}Adam(*given)\n", "lr", None),
+    "a function of the program": (
+        "def fit(lr=0.1): ...\ndef Adam(weights): ...\nAdam(weights)\n",
+        "weight_decay",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "name", "told"), LEFT.values(), ids=LEFT)
+def test_a_name_that_a_call_leaves_at_its_default_is_answered_with_the_call(program_of, text, name, told):
+    program = program_of(text)
+
+    with pytest.raises(ConstantError) as raised:
+        find_constant(name, program, find_constants(program), "")
+
+    assert told in str(raised.value) if told is not None else " leaves " not in str(raised.value)
+
+
 def test_code_that_is_put_together_is_no_file_of_settings(program_of):
     program = program_of("exec('A = ' + '3')\nWIDTH = 8\n")
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from tune.errors import ConstantError, did_you_mean, relative_if_shorter
 from tune.gc_control import collector_paused, deep_recursion
 from tune.invocation import join_words
+from tune.promotion.checks.left_defaults import describe_left_default
 from tune.promotion.checks.outside_modules import check_not_outside
 from tune.promotion.checks.settings_readers import describe_settings_reader
 from tune.promotion.configs.hydra_values import refusal_to_compose
@@ -320,6 +321,9 @@ def _build_hint(unknown: Sequence[str], constants: tuple[Constant, ...], program
         return f"{refusal}.\n  {hint}"
     if (positional := describe_positional(unknown, program)) is not None:
         return f"{positional}  {listing}"
+    left = [each for name in unknown if (each := describe_left_default(name, program)) is not None]
+    if left and not meant:
+        return f"{'; '.join(left)}.\n  {listing}"
     is_option = any("'-" in each for each in meant)
     if not is_option and (unnamed := describe_unnamed_file(unknown, program, args)) is not None:
         return f"{unnamed}  {listing}"
