@@ -517,6 +517,22 @@ SHORT = {
         "LR",
         "get.default",
     ),
+    "what takes a value of a config file": (
+        (
+            "import yaml\ndef train(batch_size): print(batch_size)\nparams = yaml.safe_load(open('p.yaml'))\n"
+            "train(batch_size=params['train']['batch_size'])\n"
+        ),
+        "train.batch_size",
+        "train.batch_size=",
+    ),
+    "what takes an option": (
+        (
+            f"{PARSER}p.add_argument('--batch-size', default=4)\nargs = p.parse_args()\n"
+            "def train(batch_size): print(batch_size)\ntrain(batch_size=args.batch_size)\n"
+        ),
+        "train.batch_size",
+        "--batch-size",
+    ),
     "init_args": (
         f"{PARSER}p.add_argument('--optimizer.init_args.lr', default=0.1)\np.add_argument('--model.lr', default=0.1)\n",
         "optimizer.lr",
@@ -540,7 +556,9 @@ SHORT = {
 
 @pytest.mark.parametrize(("text", "short", "name"), SHORT.values(), ids=SHORT)
 def test_a_name_is_completed_where_one_thing_alone_ends_with_it(program_of, text, short, name):
-    assert complete_name(short, program_of(text), ()) == name
+    program = program_of(text, {"p.yaml": "train:\n  batch_size: 8\n"})
+
+    assert complete_name(short, program, ()) == name
 
 
 LOADERS = """

@@ -152,6 +152,11 @@ def _find_source_of_computed(
                     return next(iter(names.values()))
             made_of = _find_made_of(refusal, find_constants(program))
             return shortest_names(program)[made_of[0]] if len(made_of) == 1 else None
+        case [Constant(value=Unknown(text=text))]:
+            path = f".{canonical_name(text)}"  # `params['train']['lr']` of the file's `train.lr=`
+            ends = [each for each in find_options(program, args) if path.endswith(f".{each.dest}")]
+            longest = [each for each in ends if len(each.dest) == max(len(one.dest) for one in ends)]
+            return longest[0].name if len(longest) == 1 else None
         case _:
             return None
 

@@ -18,6 +18,8 @@ NO_RATE = frozenset(
 )
 """Words that make another thing of a learning rate: ``LR_PATIENCE``."""
 CHANCES = frozenset({"dropout", "drop", "droprate", "pdrop", "p", "prob", "probability"})
+MOMENTUM = (0.5, 1)
+"""A ``beta`` outside of it is the weight of a term."""
 MOMENTA = frozenset({"momentum", "beta", "beta1", "beta2", "b1", "b2"})
 NEAR_ONE = frozenset({"gamma", "decay", "discount"})
 """Words of factors that are applied again and again: what counts is how far from 1 they are."""
@@ -128,7 +130,8 @@ def _suggest_by_name(name: str, value: Value) -> Suggestion:
             return Suggestion(None, "write the other names beside it")
         case int() if abs(value) <= MAX_INT // 4:
             return _check_suggestion(
-                _suggest_rate(words, value) or _broken_share(words, value) or _suggest_int(words, value), value
+                _suggest_rate(words, value) or _suggest_float_written_short(words, value) or _suggest_int(words, value),
+                value,
             )
         case float() if math.isfinite(value) and (value == 0 or 1 / LARGEST < abs(value) < LARGEST):
             return _check_suggestion(
@@ -187,7 +190,8 @@ def _suggest_share(words: tuple[str, ...], value: float) -> Suggestion | None:
     is_small = value == 0 or TINY / 10 < value <= 0.25
     if is_small and ("smoothing" in words or ("warmup" in words and isinstance(value, float))):
         return Suggestion(FloatRange(low=0.0, high=0.3), "a share that is small")
-    if (MOMENTA & {*words} or {"ema", "decay"} <= {*words}) and value < 1:
+    is_momentum = MOMENTA & {*words} or {"ema", "decay"} <= {*words}
+    if is_momentum and value < 1 and not _is_weight_of_term(words, value):
         low = next((low for bound, low in ((0.99, 0.9), (0.89, 0.8), (0.69, 0.5)) if value > bound), 0.0)
         return Suggestion(FloatRange(low=low, high=_below_one(value)), "below 1")
     if value < 1 and (value > 0.9 or (value == 0.9 and NEAR_ONE & {*words})) and not NO_SHARES & {*words}:
@@ -197,13 +201,23 @@ def _suggest_share(words: tuple[str, ...], value: float) -> Suggestion | None:
     return None
 
 
+def _is_weight_of_term(words: tuple[str, ...], value: float) -> bool:
+    is_beta = "beta" in words and "momentum" not in words and value != 0
+    return bool(TERM_WEIGHTS & {*words}) or (is_beta and not MOMENTUM[0] <= value < MOMENTUM[1])
+
+
 def _below_one(value: float) -> float:
     """Return an end above the value that is below 1, where there is one."""
     return next((bound for bound in NEARLY_ONE if value < bound), 1.0)
 
 
-def _broken_share(words: tuple[str, ...], value: int) -> Suggestion | None:
-    """Return a share for an int that is a float written short: only an end like 0.7 says so of 0 or 1."""
+def _suggest_float_written_short(words: tuple[str, ...], value: int) -> Suggestion | None:
+    """Return the range for an int that is a float written short: a weight of a term, or a share.
+
+    Of 0 or 1 only an end like 0.7 says that it is a share.
+    """
+    if value > 0 and _is_weight_of_term(words, value) and not {"weight", "weighting"} & {*words}:
+        return Suggestion(_decades_around(float(value)), "a tenth to ten times")
     suggestion = _suggest_share(words, value)
     held = None if suggestion is None else suggestion.dimension
     whole = isinstance(held, FloatRange) and not held.log and {held.low, held.high} <= {0, 1}
@@ -268,7 +282,7 @@ def _suggest_float(words: tuple[str, ...], value: float) -> Suggestion:
         )
     if TINY < value <= 1 and NO_SHARES & {*words}:
         return _half_to_twice(value)
-    if TINY < value <= 1 and not TERM_WEIGHTS & {*words}:
+    if TINY < value <= 1 and not _is_weight_of_term(words, value):
         held = FloatRange(low=_scale_decimal(value, 0.5), high=min(1.0, _scale_decimal(value, 2)))
         return Suggestion(held, AT_MOST_1)
     return Suggestion(_decades_around(value), "a tenth to ten times")
