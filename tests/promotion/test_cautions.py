@@ -4,6 +4,7 @@ import pytest
 
 from tune.errors import ProgramError
 from tune.promotion.checks.program_checks import check_folder, check_names, program_warnings
+from tune.promotion.checks.rate_finders import rate_finder_warnings
 
 SEEDS = {
     "seed_everything": "import pytorch_lightning as pl\npl.seed_everything(42)\n",
@@ -51,13 +52,27 @@ def test_a_generator_of_its_own_is_the_programs_affair(program_of):
     assert program_warnings(program_of("import torch\nrng = torch.Generator().manual_seed(0)\n"), is_script=True) == ()
 
 
-@pytest.mark.parametrize(
-    "text", ["pl.callbacks.LearningRateFinder()", "Tuner(t).lr_find(model)", "LearningRateFinder()"]
-)
-def test_a_program_that_looks_for_its_learning_rate_is_told_so(program_of, text):
-    assert program_warnings(program_of(f"import torch\nx = {text}\n"), is_script=True) == (
-        "train.py:2: each trial looks for its learning rate, over one that is searched",
-    )
+OF_A_FILE = "import yaml\ncfg = yaml.safe_load(open('c.yaml'))\n"
+FINDS = {
+    "a callback": ("x = pl.callbacks.LearningRateFinder()\n", True),
+    "an imported callback": ("x = LearningRateFinder()\n", True),
+    "a tuner": ("tuner.lr_find(model)\n", True),
+    "a tuner without a name": ("Tuner(trainer).lr_find(model)\n", True),
+    "a condition that holds": ("FIND = True\nif FIND: tuner.lr_find(model)\n", True),
+    "one that does not": ("FIND = False\nif FIND: tuner.lr_find(model)\n", False),
+    "one of a config file": (f"{OF_A_FILE}if cfg['find']: tuner.lr_find(model)\n", False),
+    "one that nobody knows": ("if ask(): tuner.lr_find(model)\n", True),
+}
+
+
+@pytest.mark.parametrize(("text", "looks"), FINDS.values(), ids=FINDS)
+def test_a_program_that_looks_for_its_learning_rate_is_told_so(program_of, text, looks, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    program = program_of(text, {"c.yaml": "find: false\n"})
+    line = text.count("\n")
+    told = f"train.py:{line}: each trial looks for its learning rate, over one that is searched"
+
+    assert rate_finder_warnings(program) == ((told,) if looks else ())
 
 
 CHOICES = {

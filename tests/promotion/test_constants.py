@@ -525,6 +525,11 @@ SHORT = {
         "train.batch_size",
         "train.batch_size=",
     ),
+    "a key of the only section that is read": (
+        "import yaml\nparams = yaml.safe_load(open('p.yaml'))\nprint(params['train']['batch_size'])\n",
+        "batch_size",
+        "train.batch_size=",
+    ),
     "what takes an option": (
         (
             f"{PARSER}p.add_argument('--batch-size', default=4)\nargs = p.parse_args()\n"
@@ -556,7 +561,7 @@ SHORT = {
 
 @pytest.mark.parametrize(("text", "short", "name"), SHORT.values(), ids=SHORT)
 def test_a_name_is_completed_where_one_thing_alone_ends_with_it(program_of, text, short, name):
-    program = program_of(text, {"p.yaml": "train:\n  batch_size: 8\n"})
+    program = program_of(text, {"p.yaml": "train:\n  batch_size: 8\ntest:\n  batch_size: 9\n"})
 
     assert complete_name(short, program, ()) == name
 

@@ -24,6 +24,9 @@ READ = {
     ),
     "its name": ("print(held['STEPS'])\n", ["STEPS="]),
     "any name": ("getattr(held, name)\n", ["data.size=", "STEPS="]),
+    "any section": ("print(held[stage]['size'])\n", ["data.size=", "STEPS="]),
+    "a key of another section": ("print(held['other']['size'])\n", []),
+    "a key of its section": ("print(held['data']['size'])\n", ["data.size="]),
     "stars": ("own(**held)\n", ["data.size=", "STEPS="]),
 }
 

@@ -410,6 +410,18 @@ SETTINGS = {
         (),
         ("validation/mae", "min", "EarlyStopping, train.py:10"),
     ),
+    "a part of a text that a config file tells": (
+        FILE_SETTING.replace('config["METRIC"]["name"]', """f'val_{config["METRIC"]["name"]}'"""),
+        {"c.yaml": "METRIC: {name: acc}\n"},
+        (),
+        ("val_acc", "max", "EarlyStopping, train.py:10"),
+    ),
+    "a text behind another": (
+        FILE_SETTING.replace('config["METRIC"]["name"]', '"val_" + config["METRIC"]["name"]'),
+        {"c.yaml": "METRIC: {name: acc}\n"},
+        (),
+        ("val_acc", "max", "EarlyStopping, train.py:10"),
+    ),
     "a config file's, by get": (
         FILE_SETTING.replace('config["METRIC"]["name"]', 'config["METRIC"].get("name", "val_loss")'),
         {"c.yaml": "METRIC: {name: val_acc}\n"},

@@ -196,6 +196,15 @@ CURVES = {
         """,
         "",
     ),
+    "another network in a module of the same class": (
+        """
+        deep = Net()
+        deep.net = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+        fit(1, deep)
+        fit()
+        """,
+        "",
+    ),
     "a learning rate that is looked for": (
         """
         from pytorch_lightning.tuner import Tuner

@@ -19,6 +19,7 @@ from tune.experiment.preflight_failure import NEVER_BEGAN, remove_untrained_sear
 from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.promotion.checks.program_checks import core_shortage_warnings, program_warnings
+from tune.promotion.checks.rate_finders import rate_finder_warnings
 from tune.promotion.checks.replaced_processes import process_warnings
 from tune.promotion.checks.space_checks import baseline_doubts, metric_doubts, space_warnings
 from tune.promotion.configs.set_elsewhere import filled_field_warnings
@@ -67,6 +68,7 @@ def run_plan(
     unmet = baseline_doubts(plan.space.requirements, hardcoded_values(plan.promoted))
     settings, is_script = plan.space.settings, isinstance(plan.space.shape, Script)
     told = program_warnings(plan.program, is_script=is_script, seed_is_chosen=settings.seed != Settings().seed)
+    told += rate_finder_warnings(plan.program, plan.space.args)
     resources = plan.resources
     processes = process_warnings(plan.program, plan.space.shape, settings.trainer, resources.workers_per_trial)
     crowded = core_shortage_warnings(plan.workers, plan.resources.cpus_per_trial)

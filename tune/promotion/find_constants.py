@@ -118,6 +118,7 @@ def complete_name(
     wanted = _words_of(name)
     options = find_options(program, args)
     if dests := _select_by_last_words(wanted, {way: option.dest for option in options for way in option.names}):
+        dests = {each.dest for each in options if each.dest in dests and each.is_read} or dests
         # LightningCLI's `--model.lr` and `model.lr=` of its file are one setting, and the file tells its value
         same = sorted(
             (each for each in options if each.dest in dests), key=lambda each: isinstance(each.value, Unknown)

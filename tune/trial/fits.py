@@ -82,6 +82,8 @@ class FitSummary:
 
     module: str
     """The name of the LightningModule's class."""
+    parameters: frozenset[str]
+    """The names of the module's parameters: one class may train different networks."""
     goes_on_with: int | None
     """The last earlier fit that trained weights which it began with; None: it trains a fresh module."""
     logged: Mapping[Stage, frozenset[str]]
@@ -97,16 +99,16 @@ class FitSummary:
 def select_counted_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule | None) -> CountedFits:
     """Return which fits a trial's score comes from; ``rule`` None: what such programs mean.
 
-    That is the mean where several fits train modules of one class, each a fresh one, as those of cross-validation are;
-    else the last fit that logs the metric. Of fits that train the same weights further, the last stands for all. Raises
-    MetricError where no fit does, or not the one that ``rule`` names.
+    That is the mean where several fits train modules of one class with parameters of the same names, each a fresh one,
+    as those of cross-validation are; else the last fit that logs the metric. Of fits that train the same weights
+    further, the last stands for all. Raises MetricError where no fit does, or not the one that ``rule`` names.
     """
     logging = [number for number, fit in enumerate(fits, start=1) if fit.has_metric(metric)]
     names = sorted({name for fit in fits for logged in fit.logged.values() for name in logged})
     if not logging:
         raise _build_never_logged_error(fits, metric, names)
     last = fits[logging[-1] - 1]
-    alike = [number for number in logging if fits[number - 1].module == last.module]
+    alike = [number for number in logging if _builds_the_same(fits[number - 1], last)]
     gone_on_with = {fits[number - 1].goes_on_with for number in logging}
     match rule:
         case int(number) if number not in logging:
@@ -129,6 +131,11 @@ def select_counted_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule 
         stage=_stage_of(fits[counted[-1] - 1], metric),
         max_epochs=fits[counted[-1] - 1].max_epochs,
     )
+
+
+def _builds_the_same(one: FitSummary, other: FitSummary) -> bool:
+    """Tell whether two fits train the same network, as far as names tell; their sizes may depend on the fold."""
+    return (one.module, one.parameters) == (other.module, other.parameters)
 
 
 def _build_never_logged_error(fits: Sequence[FitSummary], metric: str, names: Sequence[str]) -> MetricError:
@@ -157,6 +164,7 @@ class _LoggedFit:
     trainer: Any
     """A weak reference."""
     module: str
+    parameters: frozenset[str]
     max_epochs: int | None
     goes_on_with: int | None = None
     logged: dict[Stage, set[str]] = field(default_factory=dict)
@@ -191,6 +199,7 @@ class FitLog:
         return [
             FitSummary(
                 module=fit.module,
+                parameters=fit.parameters,
                 goes_on_with=fit.goes_on_with,
                 logged={stage: frozenset(names) for stage, names in fit.logged.items()},
                 max_epochs=fit.max_epochs,
@@ -211,6 +220,7 @@ class FitLog:
             _LoggedFit(
                 trainer=weakref.ref(trainer),
                 module=type(pl_module).__qualname__,
+                parameters=frozenset(name for name, _ in pl_module.named_parameters()),
                 max_epochs=max_epochs if max_epochs is not None and max_epochs > 0 else None,
             )
         )

@@ -133,7 +133,6 @@ UNIQUE_NAMES = frozenset({"mkdtemp", "mkstemp", "mktemp", "NamedTemporaryFile"})
 """Functions of ``tempfile`` whose files have names that nothing else has."""
 READS = frozenset({"get", "getenv"})
 """Functions that read an environment variable."""
-RATE_FINDERS = frozenset({"LearningRateFinder", "lr_find"})
 MAX_PLACES = 3
 
 NEEDED = frozenset({PACKAGE.name, "ray", "torch", "lightning", "pytorch_lightning", "optuna", "numpy", "tensorboard"})
@@ -209,8 +208,6 @@ def program_warnings(program: Program, *, is_script: bool, seed_is_chosen: bool 
         warnings.append(
             f"{_join_places(places)}: the program names its GPU itself; a trial keeps the one that it is given"
         )
-    if places := list(_rate_finders(program)):
-        warnings.append(f"{_join_places(places)}: each trial looks for its learning rate, over one that is searched")
     if places := find_line_magics(program):
         warnings.append(
             f"{_join_places(places)}: `get_ipython()` is there in a notebook alone: trials leave such lines out"
@@ -283,13 +280,6 @@ def _last_name(function: ast.expr) -> str:
             return name
         case _:
             return ""
-
-
-def _rate_finders(program: Program) -> Iterator[str]:
-    for source in program.sources.values():
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.Call) and _last_name(node.func) in RATE_FINDERS:
-                yield f"{source.name}:{node.lineno}"
 
 
 def _is_seeding(path: str) -> bool:

@@ -42,7 +42,7 @@ HOLDERS = frozenset({"self", "hparams", "args", "cfg", "config", "conf", "opt", 
 
 def find_metric_of_program(program: Program, args: Sequence[str]) -> Metric | None:
     """Return the metric that the source, or a config that ``args`` and the source name, tells; None: neither does."""
-    settings = _SettingsInForce(program, args)
+    settings = SettingsInForce(program, args)
     logged = find_metric(program, settings, find_tags_of_last_fit(project_of(program)))
     if logged is not None and logged.origin.startswith(CALLBACKS):
         return logged
@@ -58,7 +58,7 @@ def find_metric_of_program(program: Program, args: Sequence[str]) -> Metric | No
     return replace(first, others=others)
 
 
-class _SettingsInForce(KnownSettings):
+class SettingsInForce(KnownSettings):
     """What a program's options, config files and constants hold, by their keys."""
 
     def __init__(self, program: Program, args: Sequence[str]) -> None:
@@ -119,7 +119,7 @@ def _count_agreeing(parts: SettingKeys, keys: SettingKeys) -> tuple[int, bool]:
     return n, n == len(parts)
 
 
-def _find_in_parser(program: Program, settings: _SettingsInForce) -> Iterator[Metric]:
+def _find_in_parser(program: Program, settings: SettingsInForce) -> Iterator[Metric]:
     """Yield what callbacks monitor that a LightningCLI takes options for, by the defaults that the program sets."""
     project = project_of(program)
     defaults = changed_defaults(project).values

@@ -110,7 +110,7 @@ def parses_configs(program: Program) -> bool:
 
 
 def mentions_key(program: Program, place: ConfigPlace) -> bool:
-    """Tell whether the source names a value's key, or may read it without naming it."""
+    """Tell whether the source names a value's key and those above it, or may read it without naming them."""
     if parses_configs(program):
         return True
     names = [key for key in place.keys if isinstance(key, str)]
@@ -118,9 +118,8 @@ def mentions_key(program: Program, place: ConfigPlace) -> bool:
     # configparser knows the keys of an INI file by any case, and so does a program that changes it
     is_any_case = place.path.suffix in INI or any(CASE_METHOD.search(source.raw) for source in sources)
     case = re.IGNORECASE if is_any_case else re.NOFLAG
-    word = re.compile(rf"\b{re.escape(names[-1])}\b".encode(), case) if names else None
     texts = [*(source.raw for source in sources), *_find_interpolations(program)]
-    if any(word is None or word.search(text) for text in texts):
+    if all(any(re.search(rf"\b{re.escape(name)}\b".encode(), text, case) for text in texts) for name in names):
         return True
     whole = _find_whole_reads(program)
     return ANY_KEY in whole or any(key in whole for key in names[:-1])
@@ -140,7 +139,7 @@ def _find_whole_reads(program: Program) -> frozenset[str]:
         loaded = _find_loaded_names(survey.source.tree)
         nodes = list(ast.walk(survey.source.tree))
         copied = {id(each) for node in nodes for each in _find_copied_items(node)}
-        if any(_reads_any_name(node) for node in nodes if id(node) not in copied):
+        if any(_reads_any_name(node, loaded) for node in nodes if id(node) not in copied):
             found.add(ANY_KEY)
         for called in survey.calls:
             if is_of_library(called.node, survey, project):
@@ -172,8 +171,11 @@ def _find_copied_items(node: ast.AST) -> Iterator[ast.expr]:
             yield items
 
 
-def _reads_any_name(node: ast.AST) -> bool:
+def _reads_any_name(node: ast.AST, loaded: set[str]) -> bool:
+    """Tell what may read any key; ``loaded``: names of configs, of which ``cfg[stage]`` does."""
     match node:
+        case ast.Subscript(value=base, slice=key) if not isinstance(key, ast.Constant | ast.Slice):
+            return not loaded.isdisjoint((dotted_path(base) or "").split("."))
         case ast.alias(name=name):
             return name in BY_ANY_NAME
         case ast.Attribute(attr="items" | "values"):

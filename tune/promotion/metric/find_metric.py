@@ -85,7 +85,7 @@ def _find_monitored(
         if (metric := _of_callback(called, survey, project, settings)) is not None
         and metric.name not in strange
         and not _is_dropped(called, survey)
-        and not _is_left_out(called, survey, settings)
+        and not is_left_out(called, survey, settings)
     ]
     monitored = [metric for metric, _ in found]
     first = choose_monitored([each for each in monitored if each.name in of_last_fit] or monitored)
@@ -108,7 +108,7 @@ def _is_dropped(called: CallSite, survey: ModuleScan) -> bool:
     return False
 
 
-def _is_left_out(called: CallSite, survey: ModuleScan, settings: KnownSettings) -> bool:
+def is_left_out(called: CallSite, survey: ModuleScan, settings: KnownSettings) -> bool:
     """Tell whether a call stands in an arm that is known not to be executed."""
     branch = called.scope.branch
     statements = {id(node): node for node in ast.walk(survey.source.tree)} if branch else {}
@@ -180,7 +180,7 @@ def _find_text(
 ) -> str | None:
     """Return the text of an argument: of its expression, else of what ``**config["early_stopping"]`` reads."""
     if node is not None:
-        return evaluate_text(node, {}, survey) or settings.find_text(keys_of(node))
+        return evaluate_text(node, {}, survey, settings) or settings.find_text(keys_of(node))
     texts = (settings.find_text(keys, n_alike=min(2, len(keys))) for keys in spread)
     return next((text for text in texts if text is not None), None)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tune.promotion.find.literals import evaluate_literal
 from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol
-from tune.promotion.metric.conditions import NO_SETTINGS, Conditions, KnownSettings
+from tune.promotion.metric.conditions import NO_SETTINGS, Conditions, KnownSettings, keys_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 VALIDATION = frozenset(
@@ -150,7 +150,7 @@ def _follow_log_calls(step: _CalledMethod) -> Iterator[LoggedTag]:
             continue
         place = survey.place_of_line(call.lineno)
         if call.func.attr == "log":
-            tag = evaluate_text(_first_argument(call, "name"), known, survey)
+            tag = evaluate_text(_first_argument(call, "name"), known, survey, step.settings)
             if tag is not None:
                 yield LoggedTag(tag, place, is_certain)
         elif call.func.attr == "log_dict":
@@ -215,7 +215,7 @@ def _find_computed_keys(node: ast.DictComp, step: _CalledMethod) -> Iterator[str
 
 
 def _evaluate_key(node: ast.expr, step: _CalledMethod) -> Iterator[str]:
-    text = evaluate_text(node, step.known, step.survey)
+    text = evaluate_text(node, step.known, step.survey, step.settings)
     if text is not None:
         yield text
 
@@ -231,8 +231,10 @@ def _bind_texts(call: ast.Call, helper: Function, known: Mapping[str, str], surv
     return {name: text for name, text in texts.items() if text is not None}
 
 
-def evaluate_text(node: ast.expr | None, known: Mapping[str, str], survey: ModuleScan) -> str | None:
-    """Return a text that stands in the source: a literal, a module's constant, an f-string over what is known."""
+def evaluate_text(
+    node: ast.expr | None, known: Mapping[str, str], survey: ModuleScan, settings: KnownSettings = NO_SETTINGS
+) -> str | None:
+    """Return a text that the source tells: a literal, a module's constant, a setting, an f-string of these."""
     match node:
         case ast.Constant(value=str(text)):
             return text
@@ -242,12 +244,15 @@ def evaluate_text(node: ast.expr | None, known: Mapping[str, str], survey: Modul
             bound = [each.value for each in survey.bindings.get(name, ()) if each.value is not None]
             value = evaluate_literal(bound[0]) if len(bound) == 1 else None
             return value if isinstance(value, str) else None
+        case ast.Attribute() | ast.Subscript() if keys := keys_of(node):
+            value = settings.find_value(keys)
+            return value if isinstance(value, str) else None
         case ast.JoinedStr(values=parts):
-            return _join_texts([evaluate_text(part, known, survey) for part in parts])
+            return _join_texts([evaluate_text(part, known, survey, settings) for part in parts])
         case ast.FormattedValue(value=inner, conversion=-1, format_spec=None):
-            return evaluate_text(inner, known, survey)
+            return evaluate_text(inner, known, survey, settings)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _join_texts([evaluate_text(left, known, survey), evaluate_text(right, known, survey)])
+            return _join_texts([evaluate_text(each, known, survey, settings) for each in (left, right)])
         case _:
             return None
 
