@@ -530,6 +530,23 @@ SHORT = {
         "batch_size",
         "train.batch_size=",
     ),
+    "a field beside an option that nothing reads": (
+        (
+            f"{PARSER}p.add_argument('--lr', default=0.1)\np.add_argument('--epochs', default=3)\nargs = p.parse_args()\n"
+            "class CFG: learning_rate = 0.2\nclass Net:\n    def __init__(self, lr): self.lr = lr\n"
+            "    def step(self): return self.lr\ncfg = CFG()\nprint(Net(lr=cfg.learning_rate).step(), args.epochs)\n"
+        ),
+        "lr",
+        "CFG.learning_rate",
+    ),
+    "two fields of the name that is taken": (
+        (
+            "class A: rate = 0.2\nclass B: rate = 0.3\nclass Net:\n    def __init__(self, lr): self.lr = lr\n"
+            "def make(cfg): return Net(lr=cfg.rate).lr\nprint(make(A()), make(B()))\n"
+        ),
+        "Net.lr",
+        "Net.lr",
+    ),
     "what takes an option": (
         (
             f"{PARSER}p.add_argument('--batch-size', default=4)\nargs = p.parse_args()\n"

@@ -31,6 +31,27 @@ READ = {
 }
 
 
+WRITTEN = {
+    "saved": "OmegaConf.save(cfg, 'out/made.yaml')\n",
+    "saved by a path": "OmegaConf.save(cfg, Path('out') / 'made.yaml')\n",
+    "saved by a name": "name = 'made.yaml'\nOmegaConf.save(cfg, folder / name)\n",
+    "dumped": "yaml.dump(cfg, open('out/made.yaml', 'w'))\n",
+    "a path that is opened": "with Path('out/made.yaml').open('w') as file: yaml.dump(cfg, file)\n",
+    "a text that is written": "Path('out/made.yaml').write_text(text)\n",
+    "a copy of what is read": "held = OmegaConf.load('c.yaml')\nOmegaConf.save(held, 'out/c.yaml')\nprint(held.made)\n",
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
+def test_a_file_that_the_program_writes_is_no_config_file(program_of, text, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    program = program_of(
+        f"out = 'out'\n{text}", {"out/made.yaml": "made: 1\n", "out/c.yaml": "made: 2\n", "c.yaml": "made: 3\n"}
+    )
+
+    assert [option.place for option in find_options(program)] == (["c.yaml:1"] if "c.yaml" in text else [])
+
+
 @pytest.mark.parametrize(("text", "read"), READ.values(), ids=READ)
 def test_a_value_counts_as_read_where_what_holds_it_is_taken_as_a_whole(program_of, text, read):
     program = program_of(f"{LOADED}{text}", {"c.yaml": FILE})

@@ -86,7 +86,11 @@ PARSER = {
     "OmegaConf.create(parser.parse_args())": True,
     "OmegaConf.create(other)": False,
     "Net().save_hyperparameters(args)": True,
-    "def step(self): return self.lr": True,  # perhaps of `self.__dict__`
+    "def step(self): return self.lr": False,
+    "def step(self): return self.args.lr": True,
+    "def step(self): self.__dict__.update(args.__dict__)": True,
+    "class Own:\n    def read(self):\n        parser.parse_args(namespace=self)\n        return self.lr": True,
+    "class Own(argparse.Namespace):\n    def read(self): return self.lr": True,
 }
 
 

@@ -30,6 +30,15 @@ def test_parameters_of_a_command_are_options(program_of, text, signature, expect
     assert [each.default is not None for each in options] == [True for _ in expected]
 
 
+@pytest.mark.parametrize(
+    ("call", "n"), [("app()", 1), ("main.app()", 1), ("other.add_typer(app)", 1), ("train()", 0), ("", 0)]
+)
+def test_an_app_that_nothing_calls_has_no_options(program_of, call, n):
+    text = COMMAND.format("lr: float = 0.1").replace("app()\n", f"{call}\n")
+
+    assert len(find_options(program_of(HEAD + text))) == n
+
+
 def test_an_option_that_the_environment_may_give_has_no_certain_value(program_of):
     (option,) = find_options(program_of(HEAD + COMMAND.format("lr: float = typer.Option(0.1, envvar='LR')")))
 

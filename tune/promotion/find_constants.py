@@ -36,6 +36,8 @@ from tune.space.dimensions import canonical_name
 
 INIT_ARGS = "init_args"
 """A key of LightningCLI's that nobody has to write: `optimizer.lr` is `optimizer.init_args.lr`."""
+PATH = re.compile(r"(\.\w+){2,}")
+"""``.cfg.learning_rate``: what a config or an object holds."""
 COMPUTED = re.compile(r"is computed: ([\w.\[\]'\"]+) \(")
 """Tells what a value is read from that nothing else changes: ``args.lr``."""
 MOST_MEANT = 3
@@ -117,8 +119,8 @@ def complete_name(
         return _find_source_of_computed(known, program, args) or name
     wanted = _words_of(name)
     options = find_options(program, args)
-    if dests := _select_by_last_words(wanted, {way: option.dest for option in options for way in option.names}):
-        dests = {each.dest for each in options if each.dest in dests and each.is_read} or dests
+    read = [option for option in options if option.is_read]
+    if dests := _select_by_last_words(wanted, {way: option.dest for option in read for way in option.names}):
         # LightningCLI's `--model.lr` and `model.lr=` of its file are one setting, and the file tells its value
         same = sorted(
             (each for each in options if each.dest in dests), key=lambda each: isinstance(each.value, Unknown)
@@ -133,7 +135,8 @@ def complete_name(
             for each, short in shortest_names(program).items()
             if any(_words_of(way)[-n:] == wanted for way in each.names) and not _passes_on(each, wanted[-1], program)
         }
-        found = {short for short, each in named.items() if len(named) == 1 or is_promising(each)}
+        named = {short: each for short, each in named.items() if len(named) == 1 or is_promising(each)}
+        found = {_find_source_of_computed([each], program, args) or short for short, each in named.items()}
     return found.pop() if len(found) == 1 else name
 
 
@@ -153,11 +156,15 @@ def _find_source_of_computed(
                     return next(iter(names.values()))
             made_of = _find_made_of(refusal, find_constants(program))
             return shortest_names(program)[made_of[0]] if len(made_of) == 1 else None
-        case [Constant(value=Unknown(text=text))]:
+        case [Constant(value=Unknown(text=text)) as own_constant]:
             path = f".{canonical_name(text)}"  # `params['train']['lr']` of the file's `train.lr=`
             ends = [each for each in find_options(program, args) if path.endswith(f".{each.dest}")]
             longest = [each for each in ends if len(each.dest) == max(len(one.dest) for one in ends)]
-            return longest[0].name if len(longest) == 1 else None
+            if ends or not PATH.fullmatch(path):
+                return longest[0].name if len(longest) == 1 else None
+            last = f".{path.rpartition('.')[2]}"
+            fields = [each for each in find_constants(program) if each is not own_constant and each.name.endswith(last)]
+            return shortest_names(program)[fields[0]] if len(fields) == 1 else None
         case _:
             return None
 

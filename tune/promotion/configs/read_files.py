@@ -29,6 +29,8 @@ STEM = re.compile(r"[\w-]{1,60}")
 """A file's name without what follows the point."""
 FOLDER = re.compile(r"[\w./-]{1,100}")
 WRITING = frozenset("wax+")
+WRITERS = frozenset({"save", "dump", "safe_dump", "save_config", "to_json", "to_yaml", "to_csv", "savefig"})
+"""Methods that are given the name of a file that they write."""
 BY_ANY_NAME = frozenset({"getattr", "setattr", "instantiate", "call"})
 """Functions that may read a value whose name stands nowhere in the source."""
 CASE_METHOD = re.compile(rb"\.(lower|upper|casefold|capitalize)\(\)")
@@ -54,11 +56,14 @@ def read_config_files(program: Program, args: Sequence[str] = ()) -> tuple[Path,
     folders = dict.fromkeys(text for text, beside in named if _is_folder(text, above[beside]))
     stems = [(f"{text}{suffix}", beside) for suffix in suffixes for text, beside in named if STEM.fullmatch(text)]
     whole = [(text, beside) for text, beside in (*named, *stems) if text.endswith(SUFFIXES) and text not in SUFFIXES]
-    below = [(str(PurePath(folder, text)), beside) for text, beside in whole for folder in folders]
     places = {beside: (Path.cwd(), *folders_above) for beside, folders_above in above.items()}
-    found = (_find_named_file(text, places[beside], program) for text, beside in (*whole, *below))
+    found = {each: _find_named_file(each[0], places[each[1]], program) for each in whole}
+    # A file that lies where its name says is not looked for in folders, where the program may keep copies of it
+    left = [each for each, path in found.items() if path is None]
+    below = [(str(PurePath(folder, text)), beside) for text, beside in left for folder in folders]
+    every = (*found.values(), *(_find_named_file(text, places[beside], program) for text, beside in below))
     of_hydra = set(program_configs(program))
-    return tuple(dict.fromkeys(path for path in found if path is not None and path not in of_hydra))
+    return tuple(dict.fromkeys(path for path in every if path is not None and path not in of_hydra))
 
 
 def _names_suffix(raw: bytes) -> bool:
@@ -189,12 +194,27 @@ def _reads_any_name(node: ast.AST, loaded: set[str]) -> bool:
 
 def _find_texts(tree: ast.Module) -> Iterator[str]:
     """Yield the texts of a source, but for those that name a file which it writes."""
-    written = {id(argument) for node in ast.walk(tree) for argument in _written_names(node)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in written:
+    nodes = list(ast.walk(tree))
+    written = _find_written(nodes)
+    for node in nodes:
+        if id(node) in written:
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
         elif isinstance(node, ast.BinOp | ast.Call) and len(parts := _path_parts(node)) > 1:
             yield "/".join(parts)
+
+
+def _find_written(nodes: Sequence[ast.AST]) -> set[int]:
+    """Return the ``id`` of what names a file that is written, and of what is assigned to a name for that alone."""
+    written = {id(inner) for node in nodes for each in _written_names(node) for inner in ast.walk(each)}
+    names = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    used = {node.id for node in names if id(node) in written} - {node.id for node in names if id(node) not in written}
+    for node in nodes:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in used:
+                written |= {id(inner) for inner in ast.walk(value)}
+    return written
 
 
 def _path_parts(node: ast.expr) -> list[str]:
@@ -213,8 +233,17 @@ def _path_parts(node: ast.expr) -> list[str]:
 
 
 def _written_names(node: ast.AST) -> Iterator[ast.expr]:
-    """Yield the file's name of ``open("metrics.json", "w")``."""
+    """Yield the name of a file that is written: ``open("metrics.json", "w")``, ``OmegaConf.save(cfg, path)``."""
     match node:
+        case ast.Call(func=ast.Attribute(attr=method), args=args, keywords=keywords) if method in WRITERS:
+            yield from args
+            yield from (keyword.value for keyword in keywords)
+        case ast.Call(func=ast.Attribute(value=owner, attr="write_text" | "write_bytes")):
+            yield owner
+        case ast.Call(func=ast.Attribute(value=owner, attr="open"), args=[ast.Constant(value=str(mode)), *_]) if (
+            WRITING & set(mode)
+        ):
+            yield owner
         case ast.Call(func=ast.Name(id="open"), args=[name, *more], keywords=keywords):
             modes = [*more[:1], *(keyword.value for keyword in keywords if keyword.arg == "mode")]
             texts = [each.value for each in modes if isinstance(each, ast.Constant) and isinstance(each.value, str)]

@@ -1,6 +1,7 @@
 """Whether a program's source may read an option or a parameter that a command line fills."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -14,6 +15,8 @@ NAMESPACES = frozenset({"args", "opt", "opts", "options", "hparams", "params", "
 """Names of what a parser returns, as most programs give them."""
 PARSING = frozenset({"parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args"})
 """Methods of a parser that return what it read; where the program calls none, a library may parse."""
+MAY_BE_SELF = re.compile(rb"namespace *= *self|[(.]Namespace *[,)] *")
+"""What a source holds where a namespace of options is ``self``."""
 SHOWING = frozenset({"print", "pprint", "str", "repr", "logging.info", "logger.info"})
 """Functions that change nothing by what they are given."""
 WHOLE = frozenset({"vars", "eval", "exec", "attrgetter"})
@@ -63,13 +66,26 @@ def is_dest_read(dest: str, project: Project) -> bool:
     surveys = project.surveys.values()
     if "." in dest or not any(PARSING & survey.attribute_reads.keys() for survey in surveys):
         return True
-    if any(dest in survey.attribute_reads or dest in survey.strings for survey in surveys):
+    if any(dest in survey.strings or _reads_attribute(dest, survey) for survey in surveys):
         return True
     return any(
         WHOLE_NAMESPACE & (survey.name_reads.keys() | survey.attribute_reads.keys())
         or any(_passes_namespace_on(called, survey, project) for called in survey.calls)
         for survey in surveys
     )
+
+
+def _reads_attribute(name: str, survey: ModuleScan) -> bool:
+    """Tell whether a file reads an attribute of what a parser may have returned, which ``self`` is only by its name."""
+    if name not in survey.attribute_reads or MAY_BE_SELF.search(survey.source.raw):
+        return name in survey.attribute_reads
+    for node in ast.walk(survey.source.tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self")):
+                continue
+            case ast.Attribute(attr=read, ctx=ast.Load()) if read == name:
+                return True
+    return False
 
 
 def _passes_namespace_on(called: CallSite, survey: ModuleScan, project: Project) -> bool:
