@@ -547,6 +547,23 @@ SHORT = {
         "Net.lr",
         "Net.lr",
     ),
+    "what a class below takes, too": (
+        (
+            "class CFG: dim = 8\nclass Gen:\n    def __init__(self, dim): print(dim)\nclass Net:\n"
+            "    def __init__(self, dim=4): Gen(dim)\ncfg = CFG()\nNet(dim=cfg.dim)\n"
+        ),
+        "dim",
+        "CFG.dim",
+    ),
+    "what two calls take": (
+        (
+            "class Windows:\n    def __init__(self, seq_len=10): print(seq_len)\nclass Data:\n"
+            "    def __init__(self, seq_len=10): self.seq_len = seq_len\n    def setup(self):\n"
+            "        Windows(self.seq_len)\n        Windows(self.seq_len)\nData().setup()\n"
+        ),
+        "seq_len",
+        "Data.seq_len",
+    ),
     "what takes an option": (
         (
             f"{PARSER}p.add_argument('--batch-size', default=4)\nargs = p.parse_args()\n"

@@ -246,3 +246,10 @@ def test_hydras_function_may_read_a_value_under_another_name(program_of):
     (option,) = find_options(program)
 
     assert option.is_read
+
+
+def test_the_files_of_a_config_group_are_its_choices(program_of):
+    options = {option.name: option for option in find_options(program_of(MAIN, CONFIGS, "src/train.py"))}
+
+    assert options["model="].choices == ("base", "large", "small")
+    assert options["seed="].choices == ()

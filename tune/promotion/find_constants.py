@@ -126,7 +126,7 @@ def complete_name(
             (each for each in options if each.dest in dests), key=lambda each: isinstance(each.value, Unknown)
         )
         found = {same[0].name} if len(dests) == 1 else set[str]()
-    elif _select_by_last_words(wanted, {way: way for each in find_all(program).refusals for way in each.names}):
+    elif _select_by_last_words(wanted, _list_names_of_others(wanted[-1], program)):
         found = set()
     else:
         n = len(wanted)
@@ -135,6 +135,7 @@ def complete_name(
             for each, short in shortest_names(program).items()
             if any(_words_of(way)[-n:] == wanted for way in each.names) and not _passes_on(each, wanted[-1], program)
         }
+        named = {short: each for short, each in named.items() if each.reads} or named
         named = {short: each for short, each in named.items() if len(named) == 1 or is_promising(each)}
         found = {_find_source_of_computed([each], program, args) or short for short, each in named.items()}
     return found.pop() if len(found) == 1 else name
@@ -167,6 +168,19 @@ def _find_source_of_computed(
             return shortest_names(program)[fields[0]] if len(fields) == 1 else None
         case _:
             return None
+
+
+def _list_names_of_others(word: str, program: Program) -> dict[str, str]:
+    """Return the names of what cannot be searched, but for what takes a value of the same name from elsewhere."""
+    findings = find_all(program)
+    constants = {canonical_name(each.name).partition("@")[0] for each in findings.constants}
+    found: dict[str, str] = {}
+    for each in findings.refusals:
+        read = COMPUTED.match(each.what)
+        is_passed = read is not None and _last_word(read[1]) == word
+        if not is_passed and constants.isdisjoint(map(canonical_name, each.names)):
+            found |= {way: way for way in each.names}
+    return found
 
 
 def _passes_on(constant: Constant, word: str, program: Program) -> bool:

@@ -58,6 +58,18 @@ def compose_config(program: Program, args: Sequence[str]) -> ComposedConfig | No
     return found if isinstance(found, ComposedConfig) else None
 
 
+def find_group_choices(dest: str, place: ConfigPlace) -> tuple[str, ...]:
+    """Return the files that a config group is chosen from: ``adam, sgd`` of ``opt=``; none where it is no group.
+
+    ``place``: of its entry in a defaults list.
+    """
+    if place.keys[:1] != ("defaults",):
+        return ()
+    folders = (folder / dest.partition("@")[0] for folder in place.path.parents)
+    found = next((folder for folder in folders if folder.is_dir()), None)
+    return () if found is None else tuple(sorted(path.stem for path in config_files(found) if path.parent == found))
+
+
 def refusal_to_compose(program: Program, args: Sequence[str] = ()) -> str | None:
     """Return why hydra does not compose the program's config with these words, and which; None where it does."""
     found = _compose(program, args)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tune.errors import ConstantError, did_you_mean
-from tune.promotion.configs.hydra_values import compose_config
+from tune.promotion.configs.hydra_values import compose_config, find_group_choices
 from tune.promotion.configs.read_files import layered_configs, mentions_key, values_of_config_files
 from tune.promotion.constant import Site, Span
 from tune.promotion.find.containers import entries_of
@@ -109,6 +109,7 @@ def _find_hydra_options(program: Program, args: Sequence[str]) -> Iterator[Optio
             is_read=config is None or mentions_key(program, config),
             place=program.source.name if config is None else str(config),
             names=(f"{dest}=", f"++{dest}="),
+            choices=() if config is None else find_group_choices(dest, config),
             config=config,
         )
 
