@@ -7,7 +7,8 @@ import pytest
 from tune.errors import ConstantError
 from tune.promotion.constant import Constant, ConstantKind, Site, Span
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find_constants import check_together, complete_name, find_constant, find_constants, shortest_names
+from tune.promotion.find_constants import check_together, find_constant, find_constants, shortest_names
+from tune.promotion.ranking.complete_name import complete_name
 from tune.promotion.ranking.rank_constants import ConstantRanking
 
 WHERE = "search_spaces/x.yaml:5"

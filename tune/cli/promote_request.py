@@ -12,13 +12,14 @@ from tune.invocation import join_words, typed_command, without_option
 from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find_constants import check_known, check_together, complete_name, find_all, find_constant
+from tune.promotion.find_constants import check_known, check_together, find_all, find_constant
 from tune.promotion.options.declared_options import find_option, find_options
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import value_in_force
 from tune.promotion.options.required_words import find_command, find_unnamed_file
 from tune.promotion.program import Program
 from tune.promotion.program_kind import shape_of, system_of
+from tune.promotion.ranking.complete_name import complete_name
 from tune.promotion.ranking.rank_constants import ConstantRanking
 from tune.search.schedulers.trial_length import BOUNDS, find_epochs_constant
 from tune.space.dimensions import Value, is_int

@@ -5,9 +5,8 @@ another value in its place, `apply` writes another literal over it, and nothing 
 """
 
 import itertools
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -21,7 +20,6 @@ from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant, ConstantScan, Site, UnnamedLiteral, UnsupportedConstant
 from tune.promotion.find.arguments import find_arguments, find_calls
 from tune.promotion.find.containers import find_fields, find_returned_entries
-from tune.promotion.find.literals import Unknown
 from tune.promotion.find.local_variables import local_variables, method_defaults
 from tune.promotion.find.parameters import find_parameters
 from tune.promotion.find.project import Project, Variable, project_of
@@ -31,15 +29,10 @@ from tune.promotion.find.variables import COMPUTED_FROM, find_attributes, find_v
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.required_words import describe_hidden_options, describe_positional, describe_unnamed_file
 from tune.promotion.program import Program, suggest_listing
-from tune.promotion.source_edit import SourceText
 from tune.space.dimensions import canonical_name
 
 INIT_ARGS = "init_args"
 """A key of LightningCLI's that nobody has to write: `optimizer.lr` is `optimizer.init_args.lr`."""
-PATH = re.compile(r"(\.\w+){2,}")
-"""``.cfg.learning_rate``: what a config or an object holds."""
-COMPUTED = re.compile(r"is computed: ([\w.\[\]'\"]+) \(")
-"""Tells what a value is read from that nothing else changes: ``args.lr``."""
 MOST_MEANT = 3
 """Constants that an error names in the place of one that is not there."""
 
@@ -63,7 +56,7 @@ def find_constant(
 
     ``args``: the command line of the program, whose config files hold options that the error may name.
     """
-    match _find_candidates(name, program, constants):
+    match find_candidates(name, program, constants):
         case [Constant() as constant]:
             return constant
         case [UnsupportedConstant() as refusal]:
@@ -81,7 +74,7 @@ def find_constant(
 
 def check_known(names: Iterable[str], program: Program, constants: tuple[Constant, ...], args: Sequence[str]) -> None:
     """Raise one ConstantError for all names that lead nowhere: who writes ``lr`` writes ``batch_size`` too."""
-    unknown = [name for name in names if not _find_candidates(name, program, constants)]
+    unknown = [name for name in names if not find_candidates(name, program, constants)]
     for name in unknown:
         _refuse_nameless(name, canonical_name(name), find_all(program), "")
         check_not_outside(name, program, "")
@@ -90,7 +83,7 @@ def check_known(names: Iterable[str], program: Program, constants: tuple[Constan
         raise ConstantError(None, what, _build_hint(unknown, constants, program, args))
 
 
-def _find_candidates(
+def find_candidates(
     name: str, program: Program, constants: tuple[Constant, ...]
 ) -> list[Constant | UnsupportedConstant]:
     """Return all that a name may lead to, also what is refused."""
@@ -98,103 +91,6 @@ def _find_candidates(
     matches = [constant for constant in constants if _is_called(constant, wanted)]
     refused = [refusal for refusal in find_all(program).refusals if _is_called(refusal, wanted)]
     return _select_nearest(wanted, [*matches, *refused], project_of(program))
-
-
-def complete_name(
-    name: str, program: Program, args: Sequence[str], is_promising: Callable[[Constant], bool] = lambda _: True
-) -> str:
-    """Return the only name that ends as a shorter one does: ``--lr``, ``main.lr`` or ``optimizer.lr=`` for ``lr``.
-
-    Where options do, constants do not count: these may be what takes an option's value. Of several constants the only
-    promising one is meant: the batch size of the loader that trains. A name that leads somewhere itself, and one that
-    may mean several things or something that is refused, is returned as it is; of a computed value what alone it is
-    made of: ``--lr`` of ``lr = args.lr``.
-    """
-    if name.startswith("-") or name.endswith("="):
-        return name
-    if known := _find_candidates(name, program, find_constants(program)):
-        chosen = [each for each in known if isinstance(each, Constant) and is_promising(each)]
-        if len(chosen) == 1 < len(known) and not any(isinstance(each, UnsupportedConstant) for each in known):
-            return shortest_names(program)[chosen[0]]
-        return _find_source_of_computed(known, program, args) or name
-    wanted = _words_of(name)
-    options = find_options(program, args)
-    read = [option for option in options if option.is_read]
-    if dests := _select_by_last_words(wanted, {way: option.dest for option in read for way in option.names}):
-        # LightningCLI's `--model.lr` and `model.lr=` of its file are one setting, and the file tells its value
-        same = sorted(
-            (each for each in options if each.dest in dests), key=lambda each: isinstance(each.value, Unknown)
-        )
-        found = {same[0].name} if len(dests) == 1 else set[str]()
-    elif _select_by_last_words(wanted, _list_names_of_others(wanted[-1], program)):
-        found = set()
-    else:
-        n = len(wanted)
-        named = {
-            short: each
-            for each, short in shortest_names(program).items()
-            if any(_words_of(way)[-n:] == wanted for way in each.names) and not _passes_on(each, wanted[-1], program)
-        }
-        named = {short: each for short, each in named.items() if each.reads} or named
-        named = {short: each for short, each in named.items() if len(named) == 1 or is_promising(each)}
-        found = {_find_source_of_computed([each], program, args) or short for short, each in named.items()}
-    return found.pop() if len(found) == 1 else name
-
-
-def _find_source_of_computed(
-    known: Sequence[Constant | UnsupportedConstant], program: Program, args: Sequence[str]
-) -> str | None:
-    """Return the name of the one option, or the one literal, that a computed value takes; None where none is told."""
-    match known:
-        case [UnsupportedConstant() as refusal] if refusal.hint.startswith(COMPUTED_FROM):
-            read = COMPUTED.match(refusal.what)
-            own = _words_of(refusal.names[0])[-1:]
-            if read is not None and _words_of(read[1])[-1:] == own:
-                names = {
-                    each.dest: each.name for each in find_options(program, args) if _words_of(each.dest)[-1:] == own
-                }
-                if len(names) == 1:
-                    return next(iter(names.values()))
-            made_of = _find_made_of(refusal, find_constants(program))
-            return shortest_names(program)[made_of[0]] if len(made_of) == 1 else None
-        case [Constant(value=Unknown(text=text)) as own_constant]:
-            path = f".{canonical_name(text)}"  # `params['train']['lr']` of the file's `train.lr=`
-            ends = [each for each in find_options(program, args) if path.endswith(f".{each.dest}")]
-            longest = [each for each in ends if len(each.dest) == max(len(one.dest) for one in ends)]
-            if ends or not PATH.fullmatch(path):
-                return longest[0].name if len(longest) == 1 else None
-            last = f".{path.rpartition('.')[2]}"
-            fields = [each for each in find_constants(program) if each is not own_constant and each.name.endswith(last)]
-            return shortest_names(program)[fields[0]] if len(fields) == 1 else None
-        case _:
-            return None
-
-
-def _list_names_of_others(word: str, program: Program) -> dict[str, str]:
-    """Return the names of what cannot be searched, but for what takes a value of the same name from elsewhere."""
-    findings = find_all(program)
-    constants = {canonical_name(each.name).partition("@")[0] for each in findings.constants}
-    found: dict[str, str] = {}
-    for each in findings.refusals:
-        read = COMPUTED.match(each.what)
-        is_passed = read is not None and _last_word(read[1]) == word
-        if not is_passed and constants.isdisjoint(map(canonical_name, each.names)):
-            found |= {way: way for way in each.names}
-    return found
-
-
-def _passes_on(constant: Constant, word: str, program: Program) -> bool:
-    """Tell whether a constant takes what another one of its name holds: ``Data(batch_size=CFG["batch_size"])``."""
-    texts = (SourceText(program.sources[site.source]).snippet_of(site.span) for site in constant.sites)
-    return any(_last_word(text) == word for text in texts)
-
-
-def _select_by_last_words(wanted: Sequence[str], held: Mapping[str, str]) -> set[str]:
-    """Return what is held by names that are the same but for their spelling; else by those that end so."""
-    words = {way: _words_of(way) for way in held}
-    return {held[way] for way in held if words[way] == wanted} or {
-        held[way] for way in held if words[way][-len(wanted) :] == wanted
-    }
 
 
 def shortest_names(program: Program) -> dict[Constant, str]:
@@ -326,14 +222,14 @@ def _refuse_nameless(name: str, wanted: str, findings: ConstantScan, where: str)
 
 def _hint_of_refusal(refusal: UnsupportedConstant, constants: tuple[Constant, ...], program: Program) -> str:
     """Return what to do, with the names of what a computed value is made of."""
-    made_of = _find_made_of(refusal, constants)
+    made_of = find_made_of(refusal, constants)
     if not made_of or not refusal.hint.startswith(COMPUTED_FROM):
         return refusal.hint
     names = shortest_names(program)
     return f"{COMPUTED_FROM}: {', '.join(names[each] for each in made_of)}."
 
 
-def _find_made_of(refusal: UnsupportedConstant, constants: Iterable[Constant]) -> list[Constant]:
+def find_made_of(refusal: UnsupportedConstant, constants: Iterable[Constant]) -> list[Constant]:
     """Return the literals that the functions take which make a computed value."""
     own = canonical_name(refusal.names[0]).rpartition(".")[2]
     return [each for each in constants if each.holder == own and each.sites[0].source == refusal.source]
@@ -374,24 +270,24 @@ def _find_meant(name: str, constants: tuple[Constant, ...], program: Program, ar
             held.setdefault(way, _describe_near(shortest[each], each, program))
     known = {**held, **options}
     near = did_you_mean(name, known) if "." in name else None
-    fitting = [near] if near is not None else _select_by_last_word(_last_word(name), options, held)
+    fitting = [near] if near is not None else _select_bylast_word_of(last_word_of(name), options, held)
     if not fitting:
         plain = [way for way in known if "." not in canonical_name(way)]
-        near = did_you_mean(name, [*plain, *map(_last_word, known)])
-        fitting = [near] if near in known else _select_by_last_word(near, options, held)
+        near = did_you_mean(name, [*plain, *map(last_word_of, known)])
+        fitting = [near] if near in known else _select_bylast_word_of(near, options, held)
     return list(dict.fromkeys(known[way] for way in fitting))[:MOST_MEANT]
 
 
-def _select_by_last_word(word: str | None, options: Iterable[str], held: Iterable[str]) -> list[str]:
-    return [way for way in options if _last_word(way) == word] or [way for way in held if _last_word(way) == word]
+def _select_bylast_word_of(word: str | None, options: Iterable[str], held: Iterable[str]) -> list[str]:
+    return [way for way in options if last_word_of(way) == word] or [way for way in held if last_word_of(way) == word]
 
 
-def _last_word(name: str) -> str:
+def last_word_of(name: str) -> str:
     """Return ``lr`` of ``Adam.lr@42``, of ``--model.lr``, of ``optimizer.lr=`` and of ``LR``."""
-    return _words_of(name)[-1]
+    return list_words(name)[-1]
 
 
-def _words_of(name: str) -> list[str]:
+def list_words(name: str) -> list[str]:
     """Return ``model, lr`` of ``Model.lr@42``, of ``--model.lr`` and of ``MODEL['lr']``."""
     plain = canonical_name(name).partition("@")[0].strip("-=").replace("-", "_")
     return [word for word in plain.casefold().split(".") if word != INIT_ARGS] or [plain]

@@ -1,0 +1,123 @@
+"""A name that is shorter than it has to be: ``lr`` for ``--lr``, ``main.lr`` or ``optimizer.lr=``."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from tune.promotion.constant import Constant, UnsupportedConstant
+from tune.promotion.find.literals import Unknown
+from tune.promotion.find.variables import COMPUTED_FROM
+from tune.promotion.find_constants import (
+    find_all,
+    find_candidates,
+    find_constants,
+    find_made_of,
+    last_word_of,
+    list_words,
+    shortest_names,
+)
+from tune.promotion.options.declared_options import find_options
+from tune.promotion.program import Program
+from tune.promotion.source_edit import SourceText
+from tune.space.dimensions import canonical_name
+
+PATH = re.compile(r"(\.\w+){2,}")
+"""``.cfg.learning_rate``: what a config or an object holds."""
+COMPUTED = re.compile(r"is computed: ([\w.\[\]'\"]+) \(")
+"""Tells what a value is read from that nothing else changes: ``args.lr``."""
+
+
+def complete_name(
+    name: str, program: Program, args: Sequence[str], is_promising: Callable[[Constant], bool] = lambda _: True
+) -> str:
+    """Return the only name that ends as a shorter one does: ``--lr``, ``main.lr`` or ``optimizer.lr=`` for ``lr``.
+
+    Where options do, constants do not count: these may be what takes an option's value. Of several constants the only
+    promising one is meant: the batch size of the loader that trains. A name that leads somewhere itself, and one that
+    may mean several things or something that is refused, is returned as it is; of a computed value what alone it is
+    made of: ``--lr`` of ``lr = args.lr``.
+    """
+    if name.startswith("-") or name.endswith("="):
+        return name
+    if known := find_candidates(name, program, find_constants(program)):
+        chosen = [each for each in known if isinstance(each, Constant) and is_promising(each)]
+        if len(chosen) == 1 < len(known) and not any(isinstance(each, UnsupportedConstant) for each in known):
+            return shortest_names(program)[chosen[0]]
+        return _find_source_of_computed(known, program, args) or name
+    wanted = list_words(name)
+    options = find_options(program, args)
+    read = [option for option in options if option.is_read]
+    if dests := _select_by_last_words(wanted, {way: option.dest for option in read for way in option.names}):
+        # LightningCLI's `--model.lr` and `model.lr=` of its file are one setting, and the file tells its value
+        same = sorted(
+            (each for each in options if each.dest in dests), key=lambda each: isinstance(each.value, Unknown)
+        )
+        found = {same[0].name} if len(dests) == 1 else set[str]()
+    elif _select_by_last_words(wanted, _list_names_of_others(wanted[-1], program)):
+        found = set()
+    else:
+        n = len(wanted)
+        named = {
+            short: each
+            for each, short in shortest_names(program).items()
+            if any(list_words(way)[-n:] == wanted for way in each.names) and not _passes_on(each, wanted[-1], program)
+        }
+        named = {short: each for short, each in named.items() if each.reads} or named
+        named = {short: each for short, each in named.items() if len(named) == 1 or is_promising(each)}
+        found = {_find_source_of_computed([each], program, args) or short for short, each in named.items()}
+    return found.pop() if len(found) == 1 else name
+
+
+def _find_source_of_computed(
+    known: Sequence[Constant | UnsupportedConstant], program: Program, args: Sequence[str]
+) -> str | None:
+    """Return the name of the one option, or the one literal, that a computed value takes; None where none is told."""
+    match known:
+        case [UnsupportedConstant() as refusal] if refusal.hint.startswith(COMPUTED_FROM):
+            read = COMPUTED.match(refusal.what)
+            own = list_words(refusal.names[0])[-1:]
+            if read is not None and list_words(read[1])[-1:] == own:
+                names = {
+                    each.dest: each.name for each in find_options(program, args) if list_words(each.dest)[-1:] == own
+                }
+                if len(names) == 1:
+                    return next(iter(names.values()))
+            made_of = find_made_of(refusal, find_constants(program))
+            return shortest_names(program)[made_of[0]] if len(made_of) == 1 else None
+        case [Constant(value=Unknown(text=text)) as own_constant]:
+            path = f".{canonical_name(text)}"  # `params['train']['lr']` of the file's `train.lr=`
+            ends = [each for each in find_options(program, args) if path.endswith(f".{each.dest}")]
+            longest = [each for each in ends if len(each.dest) == max(len(one.dest) for one in ends)]
+            if ends or not PATH.fullmatch(path):
+                return longest[0].name if len(longest) == 1 else None
+            last = f".{path.rpartition('.')[2]}"
+            fields = [each for each in find_constants(program) if each is not own_constant and each.name.endswith(last)]
+            return shortest_names(program)[fields[0]] if len(fields) == 1 else None
+        case _:
+            return None
+
+
+def _list_names_of_others(word: str, program: Program) -> dict[str, str]:
+    """Return the names of what cannot be searched, but for what takes a value of the same name from elsewhere."""
+    findings = find_all(program)
+    constants = {canonical_name(each.name).partition("@")[0] for each in findings.constants}
+    found: dict[str, str] = {}
+    for each in findings.refusals:
+        read = COMPUTED.match(each.what)
+        is_passed = read is not None and last_word_of(read[1]) == word
+        if not is_passed and constants.isdisjoint(map(canonical_name, each.names)):
+            found |= {way: way for way in each.names}
+    return found
+
+
+def _passes_on(constant: Constant, word: str, program: Program) -> bool:
+    """Tell whether a constant takes what another one of its name holds: ``Data(batch_size=CFG["batch_size"])``."""
+    texts = (SourceText(program.sources[site.source]).snippet_of(site.span) for site in constant.sites)
+    return any(last_word_of(text) == word for text in texts)
+
+
+def _select_by_last_words(wanted: Sequence[str], held: Mapping[str, str]) -> set[str]:
+    """Return what is held by names that are the same but for their spelling; else by those that end so."""
+    words = {way: list_words(way) for way in held}
+    return {held[way] for way in held if words[way] == wanted} or {
+        held[way] for way in held if words[way][-len(wanted) :] == wanted
+    }
