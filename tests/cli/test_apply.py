@@ -370,7 +370,7 @@ def test_apply_when_a_default_was_edited_then_it_is_left_alone(make, apply):
     [
         ("args: [--lr, '0.01']\n", ("", "")),
         ("args: [--rate=0.001]\n", ("", "")),
-        ("", ("print(make", "make.set_defaults(lr=0.01); print(make")),
+        ("", ("print(make", "make.set_defaults(lr=0.1 / 10); print(make")),
         ("", ("default=1e-3", "default=1e-3 if WIDTH else 1")),
         ("", ("make.parse_args()", "make.parse_args(namespace=argparse.Namespace())")),
     ],
@@ -397,6 +397,14 @@ def main(lr, steps): print(lr, steps)
 main()
 """
 TYPED = "import typer\ndef main(lr: float = 1e-3, steps: int = 10): print(lr, steps)\ntyper.run(main)\n"
+LATER = """\
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=1)
+parser.add_argument("--steps", type=int)
+parser.set_defaults(lr=1e-3, steps=10)  # ours
+print(parser.parse_args().lr, parser.parse_args().steps)
+"""
 OF_CLI = """\
 from lightning.pytorch.cli import LightningCLI
 class Lit:
@@ -410,9 +418,10 @@ LightningCLI(Lit)
     [
         (CLICKED, "--", CLICKED.replace("1e-3", "5e-2")),
         (TYPED, "--", TYPED.replace("1e-3", "5e-2").replace("10", "30")),
+        (LATER, "--", LATER.replace("1e-3", "5e-2").replace("10", "30")),
         (OF_CLI, "--model.", OF_CLI.replace("1e-3", "5e-2").replace("10", "30")),
     ],
-    ids=["click", "typer", "LightningCLI"],
+    ids=["click", "typer", "set_defaults", "LightningCLI"],
 )
 def test_apply_when_defaults_stand_in_a_decorator_or_a_signature_then_writes_those_in_force(
     script, prefix, wanted, make, apply

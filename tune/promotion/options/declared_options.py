@@ -60,7 +60,7 @@ def find_options(program: Program, args: Sequence[str] = ()) -> tuple[Option, ..
 
 def _with_changed_default(option: Option, changed: ChangedDefaults) -> Option:
     value = changed.value_of(option.dest, option.value)
-    return option if value is option.value else replace(option, value=value, default=None)
+    return option if value is option.value else replace(option, value=value, default=changed.sites.get(option.dest))
 
 
 def find_option(

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tune.promotion.constant import Site, Span
 from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
 from tune.promotion.find.module_scan import CallSite, ModuleScan
 from tune.promotion.find.project import Project
@@ -17,6 +18,8 @@ class ChangedDefaults:
 
     values: dict[str, Value | Unknown] = field(default_factory=dict)
     """By the option's name in the Namespace; Unknown where only running the program can tell."""
+    sites: dict[str, Site] = field(default_factory=dict)
+    """Where those of them stand that are literals."""
     of_any: Unknown | None = None
     """The expression that may hold a default for every option: ``**config``; None where there is none."""
 
@@ -28,6 +31,7 @@ class ChangedDefaults:
 def changed_defaults(project: Project) -> ChangedDefaults:
     """Return what the program's calls of ``set_defaults`` change."""
     values: dict[str, Value | Unknown] = {}
+    sites: dict[str, Site] = {}
     of_any: Unknown | None = None
     for survey in project.surveys.values():
         for called in survey.calls:
@@ -40,7 +44,9 @@ def changed_defaults(project: Project) -> ChangedDefaults:
                     continue
                 text = Unknown(source_of(value))
                 values[dest] = evaluate_literal(value) if certain and dest not in values else text
-    return ChangedDefaults(values, of_any)
+                sites[dest] = Site(survey.source.name, Span.from_node(value))
+    literal = {dest: site for dest, site in sites.items() if not isinstance(values[dest], Unknown)}
+    return ChangedDefaults(values, literal, of_any)
 
 
 def _find_set_defaults(node: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:
