@@ -370,7 +370,7 @@ def test_apply_when_a_default_was_edited_then_it_is_left_alone(make, apply):
     [
         ("args: [--lr, '0.01']\n", ("", "")),
         ("args: [--rate=0.001]\n", ("", "")),
-        ("", ("print(make", "make.set_defaults(lr=0.1 / 10); print(make")),
+        ("", ("print(make", 'make.set_defaults(**{"lr": 0.01}); print(make')),
         ("", ("default=1e-3", "default=1e-3 if WIDTH else 1")),
         ("", ("make.parse_args()", "make.parse_args(namespace=argparse.Namespace())")),
     ],
