@@ -1,6 +1,9 @@
-"""Runs plain programs, each in a process that is forked from this one, so that torch is imported once.
+"""Runs plain programs, each in a process that is forked from this one, so that what they import is imported once.
 
     python -m benchmarks.twins.runner
+
+This process has imported torch, Lightning and what a fit of Lightning's imports, and nothing of `tune/`: a run is what
+`python PROGRAM` is, with the same bits.
 
 A line of standard input is a request, and a line of standard output says that the run is over. The program gets nothing
 but a seed, as each trial does, and a ``ModelCheckpoint`` in each of its Trainers, which keeps every monitored value.
@@ -8,6 +11,7 @@ but a seed, as each trial does, and a ``ModelCheckpoint`` in each of its Trainer
 
 import contextlib
 import functools
+import gc
 import importlib
 import json
 import os
@@ -25,6 +29,8 @@ import torchmetrics
 
 IMPORTED = (tensorboard, torchmetrics)
 """What most programs import."""
+IMPORTED_BY_FITS = ("s3fs", "omegaconf", "rich._emoji_codes", "torch.utils.tensorboard", "torch.optim.swa_utils")
+"""What a fit, or the table of a model's layers, imports where it is installed."""
 
 
 class Monitor:
@@ -52,9 +58,13 @@ class Monitor:
 
 def main() -> None:
     """Run one program a line."""
+    for name in IMPORTED_BY_FITS:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     for line in sys.stdin:
         request = json.loads(line)
         importlib.import_module(request["package"])  # once for all that use it
+        gc.freeze()  # no collector of a child writes to the pages that it shares with this process
         child = os.fork()
         if child == 0:
             sys.exit(_run(request))

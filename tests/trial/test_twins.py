@@ -1,5 +1,8 @@
 """A trial is the plain program with its constants edited by hand: it logs the same, and its score is the same."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -61,6 +64,25 @@ def test_trial_is_its_twin_interrupted_or_not(plain, tmp_path, monkeypatch, serv
     if is_interrupted and len(epochs) > 1:
         stops = sorted({epochs[0], epochs[len(epochs) // 2 - 1]})
         check_interrupted(trial, worker.run_interrupted(twin.values, stops), len(stops) + 1)
+
+
+SEED = "import pytorch_lightning; pytorch_lightning.seed_everything(0, workers=True, verbose=False)\n"
+
+
+@pytest.mark.parametrize("name", ["schedule", pytest.param("new_name", marks=pytest.mark.slow)])
+def test_a_plain_run_that_is_forked_has_the_bits_of_a_new_process(plain, tmp_path, name):
+    twin = read_twin(PROGRAMS / name)
+    forked = plain.run(twin, tmp_path / "plain", twin.values)
+
+    alone = twin.copy(tmp_path / "alone")
+    words = twin.write_by_hand(alone, twin.values)
+    program = alone / words[0]
+    program.write_text(SEED.replace("pytorch_lightning", twin.lightning) + program.read_text())
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    subprocess.run([sys.executable, *words], cwd=alone, env=environment, check=True, capture_output=True)
+
+    assert forked.curves
+    assert read_curves(alone) == forked.curves
 
 
 def check_logged(expected, trial, project):
