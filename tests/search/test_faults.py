@@ -236,4 +236,4 @@ def kill_actors(driver):
             with contextlib.suppress(psutil.Error, IndexError):
                 if "TrialTrainable" in each.cmdline()[0]:
                     each.kill()
-        time.sleep(0.005)
+        time.sleep(0.05)  # a look at all processes takes CPU from the search; until a pre-flight an actor imports
