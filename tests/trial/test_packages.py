@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -108,23 +109,26 @@ time.sleep({SLOW_S})
 BREAK_FORKS = ("that starts a thread", "that asks CUDA for its GPUs")
 
 
-@pytest.fixture
-def own_server(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory):
     """A server whose processes find one more package, as an installed one."""
-    packages = tmp_path / "site-packages"
-    packages.mkdir()
-    monkeypatch.setenv("PYTHONPATH", str(packages))
-    with tempfile.TemporaryDirectory(prefix="promotune-") as folder, process_server(Path(folder)) as path:
-        yield path, packages
+    packages = tmp_path_factory.mktemp("site-packages")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(packages))
+        with tempfile.TemporaryDirectory(prefix="promotune-") as folder, process_server(Path(folder)) as path:
+            patch.undo()
+            yield path, packages
 
 
 @pytest.mark.parametrize("kind", PACKAGES)
 def test_a_package_that_was_prepared_costs_a_trial_no_import_unless_it_breaks_a_fork(own_server, worker, kind):
     server, packages = own_server
+    shutil.rmtree(packages / "__pycache__", ignore_errors=True)
     (packages / "slow_package.py").write_text(PACKAGES[kind])
     begun = worker("net", PROGRAM, metric="Import/S", mode="min")
     file = server.with_name("job")
     file.write_bytes(pickle.dumps(begun.job))
+    prepare_template(server, file, {}, warm=False, wait_s=60)  # without those of other kinds
     prepare_template(server, file, {"slow_package": None}, warm=True, wait_s=60)
 
     told = run_in_process(server, begun.job, TrialTask(number=0, version=str(begun.storage / "000"), seed=0))
