@@ -24,22 +24,34 @@ torch.manual_seed(7)
 """
 
 
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory):
+    """A server whose processes find one more package, as an installed one."""
+    packages = tmp_path_factory.mktemp("site-packages")
+    (packages / "sidework.py").write_text(PACKAGE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(packages)]))
+        with tempfile.TemporaryDirectory(prefix="order-") as folder, process_server(Path(folder)) as server:
+            patch.undo()
+            yield server
+
+
 @pytest.fixture
-def run_twice(programs, tmp_path, monkeypatch):
-    """Return what runs a program before its imports are prepared, and afterwards, and gives both trials."""
+def run_twice(programs, tmp_path, own_server):
+    """Return what runs a program before its imports are prepared, and afterwards, and gives both trials.
+
+    The first one comes from a new template, as in a search that begins: it has not trained, and has no package.
+    """
 
     def ran(text):
-        (tmp_path / "site-packages").mkdir()
-        (tmp_path / "site-packages" / "sidework.py").write_text(PACKAGE)
-        path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(tmp_path / "site-packages")])
-        monkeypatch.setenv("PYTHONPATH", path)
-        with tempfile.TemporaryDirectory(prefix="order-") as folder, process_server(Path(folder)) as server:
-            begun = Worker(programs("program", text), tmp_path / "storage", server, metric="Loss/Val", mode="min")
-            first = begun.run(preflight=True)
-            job = Path(folder) / "job"
-            job.write_bytes(pickle.dumps(begun.job))
-            prepare_template(server, job, {"sidework": None}, warm=True, wait_s=60)
-            return first, begun.run()
+        begun = Worker(programs("program", text), tmp_path / "storage", own_server, metric="Loss/Val", mode="min")
+        job = own_server.with_name("job")
+        job.write_bytes(pickle.dumps(begun.job))
+        prepare_template(own_server, job, {}, warm=False, wait_s=60)
+        first = begun.run(preflight=True)
+        job.write_bytes(pickle.dumps(begun.job))
+        prepare_template(own_server, job, {"sidework": None}, warm=True, wait_s=60)
+        return first, begun.run()
 
     return ran
 
