@@ -66,13 +66,12 @@ def recorded(tmp_path):
     return experiment
 
 
-@pytest.fixture
-def dashboards(recorded, tmp_path):
-    """Start them on a search whose ledger is still written; give the process and the addresses by their names."""
-    out = tmp_path / "out.txt"
+@contextlib.contextmanager
+def start_dashboards(experiment, out):
+    """Start them on an experiment; give the process and the addresses by their names."""
     with out.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, ROOT / "run_search.py", "dashboards", str(recorded.paths.folder)],
+            [sys.executable, ROOT / "run_search.py", "dashboards", str(experiment)],
             stdout=file,
             stderr=subprocess.STDOUT,
         )
@@ -85,6 +84,23 @@ def dashboards(recorded, tmp_path):
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         process.wait()
+
+
+@pytest.fixture
+def dashboards(recorded, tmp_path):
+    """Start them on a search whose ledger is still written."""
+    with start_dashboards(recorded.paths.folder, tmp_path / "out.txt") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """Start them for all tests that only ask; give the addresses by their names, and the file of what was printed."""
+    folder = tmp_path_factory.mktemp("dashboards")
+    experiment = Recorded(folder, SPACE)
+    experiment.trial([0.1, 0.2])
+    with start_dashboards(experiment.paths.folder, folder / "out.txt") as (_, addresses):
+        yield addresses, folder / "out.txt"
 
 
 def test_dashboards_when_a_search_goes_on_then_show_it_write_nothing_and_leave_nothing(recorded, dashboards):
@@ -110,8 +126,8 @@ def test_dashboards_when_a_search_goes_on_then_show_it_write_nothing_and_leave_n
     wait_for(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
 
 
-def test_tensorboard_when_its_page_is_opened_then_the_searched_metric_is_pinned(dashboards):
-    _, addresses = dashboards
+def test_tensorboard_when_its_page_is_opened_then_the_searched_metric_is_pinned(shared):
+    addresses, _ = shared
     with urllib.request.urlopen(addresses["TensorBoard"], timeout=WAIT_S) as answer:
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(answer.url).query)
 
@@ -132,8 +148,8 @@ def test_tensorboard_when_it_is_looked_at_then_the_searched_metric_comes_first(r
     assert cards[0].startswith("Score/Val")
 
 
-def test_dashboards_when_asked_by_a_name_that_is_not_this_machines_then_refuse(dashboards):
-    _, addresses = dashboards
+def test_dashboards_when_asked_by_a_name_that_is_not_this_machines_then_refuse(shared):
+    addresses, _ = shared
     for address in addresses.values():
         port = address.split(":")[2].split("/")[0]
         for host, status in ((f"127.0.0.1:{port}", 200), (f"localhost:{port}", 200), ("localhost", 200)):
@@ -142,13 +158,13 @@ def test_dashboards_when_asked_by_a_name_that_is_not_this_machines_then_refuse(d
             assert asked(address, headers={"Host": host})[0] == 403
 
 
-def test_dashboards_when_asked_for_a_path_of_control_characters_then_print_none(dashboards, tmp_path):
-    _, addresses = dashboards
+def test_dashboards_when_asked_for_a_path_of_control_characters_then_print_none(shared):
+    addresses, out = shared
     for address in addresses.values():
         origin = address.partition("dashboard")[0]
         assert asked(f"{origin}%1b%5b2J%0d%07")[0] in (403, 404)
 
-    said = (tmp_path / "out.txt").read_text()
+    said = out.read_text()
     assert [letter for letter in said if letter < " " and letter != "\n"] == []
     assert "2J" not in said
 
