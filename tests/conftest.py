@@ -82,6 +82,17 @@ def programs(tmp_path):
     return partial(write_program, tmp_path / "project")
 
 
+@pytest.fixture
+def one_thread():
+    """Let torch compute on one core: the operations are small, and the other cores have other work."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """Run the one process server of the test session; searches in this process use it, too.

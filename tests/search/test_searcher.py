@@ -46,6 +46,7 @@ def run(searcher, n, score=lambda values: 0.5):
     return drawn
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "qmc", "random", "grid"])
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_a_constant_is_drawn_where_its_condition_holds_and_nowhere_else(searcher, sampler):
@@ -142,6 +143,7 @@ require:
 """
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "qmc", "random", "grid"])
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_every_draw_but_the_baseline_meets_what_is_required(searcher, sampler):
