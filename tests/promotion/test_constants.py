@@ -220,7 +220,7 @@ REFUSED = [
     ("import torch\ntorch.optim.Adam([], lr=1e-3)", "LR", "'LR' is not a constant of train.py\n  Did you mean 'Adam.lr' (0.001, line 2)?  `promotune constants train.py` lists them all."),
     ("import torch\ntorch.optim.Adam([], lr=1e-3)", "Adm.lr", "'Adm.lr' is not a constant of train.py\n  Did you mean 'Adam.lr' (0.001, line 2)?  `promotune constants train.py` lists them all."),
     ("class C:\n    batch_size = 8", "batchsize", "'batchsize' is not a constant of train.py\n  Did you mean 'C.batch_size' (8, line 2)?  `promotune constants train.py` lists them all."),
-    ("class A:\n    lr = 1\nclass B:\n    lr = 2", "lr", "'lr' is not a constant of train.py\n  Did you mean 'A.lr' (1, line 2) or 'B.lr' (2, line 4)?  `promotune constants train.py` lists them all."),
+    ("class A:\n    lr = 1\nclass B:\n    lr = 2", "lr", "'lr' is the end of 2 names of train.py\n  Did you mean 'A.lr' (1, line 2) or 'B.lr' (2, line 4)?  `promotune constants train.py` lists them all."),
     ("class A:\n    in_features = 1", "learning_rate", "'learning_rate' is not a constant of train.py\n  `promotune constants train.py` lists them all."),
     ("A = 1", "zzz", "'zzz' is not a constant of train.py\n  `promotune constants train.py` lists them all."),
     ("f(x=1)\nf(x=2)", "f.x", "'f.x' is the name of 2 constants\n  Write the one you mean: f.x@1 (train.py:1), f.x@2 (train.py:2)."),
@@ -540,6 +540,22 @@ SHORT = {
         "lr",
         "CFG.learning_rate",
     ),
+    "an object that is none of the program's classes": (
+        (
+            "import pickle\nclass Probe: rate = 0.5\nclass Tuned:\n    def __init__(self, rate): print(rate)\n"
+            "best = pickle.load(open('b', 'rb'))\nTuned(rate=best.rate)\nprint(Probe.rate)\n"
+        ),
+        "Tuned.rate",
+        "Tuned.rate",
+    ),
+    "a part of a config file": (
+        (
+            "import yaml\nconfig = yaml.safe_load(open('p.yaml'))\nclass Net:\n    def __init__(self, batch_size):\n"
+            "        print(batch_size)\nsection = config['train']\nNet(batch_size=section['batch_size'])\n"
+        ),
+        "Net.batch_size",
+        "Net.batch_size",
+    ),
     "two fields of the name that is taken": (
         (
             "class A: rate = 0.2\nclass B: rate = 0.3\nclass Net:\n    def __init__(self, lr): self.lr = lr\n"
@@ -565,13 +581,13 @@ SHORT = {
         "seq_len",
         "Data.seq_len",
     ),
-    "what takes an option": (
+    "what takes an option, and can be searched itself": (
         (
             f"{PARSER}p.add_argument('--batch-size', default=4)\nargs = p.parse_args()\n"
             "def train(batch_size): print(batch_size)\ntrain(batch_size=args.batch_size)\n"
         ),
         "train.batch_size",
-        "--batch-size",
+        "train.batch_size",
     ),
     "init_args": (
         f"{PARSER}p.add_argument('--optimizer.init_args.lr', default=0.1)\np.add_argument('--model.lr', default=0.1)\n",

@@ -248,6 +248,21 @@ def test_hydras_function_may_read_a_value_under_another_name(program_of):
     assert option.is_read
 
 
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        ("defaults:\n  - model: small\n", "model="),
+        ("size: large\nnets: {large: {width: 3}}\nnet: '${nets.${size}}'\n", "nets.large.width="),
+    ],
+    ids=["a config group", "a nested interpolation"],
+)
+def test_what_a_config_takes_otherwise_than_by_a_key_counts_as_read(program_of, config, name):
+    files = {"conf/c.yaml": config, "conf/model/small.yaml": "depth: 2\n"}
+    options = find_options(program_of(f"{READING}def main(cfg):\n    print(cfg.net, cfg.model.depth)\n", files))
+
+    assert [option.is_read for option in options if option.name == name] == [True]
+
+
 def test_the_files_of_a_config_group_are_its_choices(program_of):
     options = {option.name: option for option in find_options(program_of(MAIN, CONFIGS, "src/train.py"))}
 

@@ -25,7 +25,13 @@ READ = {
     "its name": ("print(held['STEPS'])\n", ["STEPS="]),
     "any name": ("getattr(held, name)\n", ["data.size=", "STEPS="]),
     "any section": ("print(held[stage]['size'])\n", ["data.size=", "STEPS="]),
-    "a key of another section": ("print(held['other']['size'])\n", []),
+    "a key of another section": ("print(held['other']['size'])\n", ["data.size="]),
+    "a part that a key chooses": ("part = held[held['name']]\nprint(part['size'])\n", ["data.size=", "STEPS="]),
+    "get with a key that is put together": ("print(held.get(f'{stage}_size', 1))\n", ["data.size=", "STEPS="]),
+    "keys that are put together": (
+        "flat = {f'data_{key}': value for key, value in held['data'].items()}\nprint(flat['data_width'])\n",
+        ["data.size=", "STEPS="],
+    ),
     "a key of its section": ("print(held['data']['size'])\n", ["data.size="]),
     "stars": ("own(**held)\n", ["data.size=", "STEPS="]),
 }
@@ -50,6 +56,33 @@ def test_a_file_that_the_program_writes_is_no_config_file(program_of, text, monk
     )
 
     assert [option.place for option in find_options(program)] == (["c.yaml:1"] if "c.yaml" in text else [])
+
+
+JOINED = {
+    "in a folder, beside another file of its name": (
+        "import os\nFOLDER = 'configs'\nheld = yaml.safe_load(open(os.path.join(FOLDER, 'c.yaml')))\n",
+        {"c.yaml": "site: 1\n", "configs/c.yaml": "size: 2\n"},
+        "size=",
+    ),
+    "a name that another file reads": (
+        "from paths import CONFIG\nheld = yaml.safe_load(open(CONFIG))\n",
+        {"paths.py": "CONFIG = 'c.yaml'\ndef write(text): open(CONFIG, 'w').write(text)\n", "c.yaml": "size: 2\n"},
+        "size=",
+    ),
+    "what is saved as it is loaded": (
+        "OmegaConf.save(OmegaConf.merge(held := OmegaConf.load('c.yaml'), more), 'used.yaml')\n",
+        {"c.yaml": "size: 2\n", "used.yaml": "size: 3\n"},
+        "size=",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "files", "name"), JOINED.values(), ids=JOINED)
+def test_a_file_that_is_read_counts_though_one_is_written(program_of, text, files, name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    options = find_options(program_of(f"import yaml\n{text}print(held['size'])\n", files))
+
+    assert [option.value for option in options if option.name == name] == [2]
 
 
 @pytest.mark.parametrize(("text", "read"), READ.values(), ids=READ)

@@ -90,6 +90,9 @@ PARSER = {
     "def step(self): return self.args.lr": True,
     "def step(self): self.__dict__.update(args.__dict__)": True,
     "class Own:\n    def read(self):\n        parser.parse_args(namespace=self)\n        return self.lr": True,
+    "class Own:\n    def read(self): return self.lr\nparser.parse_args(namespace=Own())": True,
+    "class Own:\n    def read(self): return self.lr\nparser.parse_args(None, Own())": True,
+    "class Own(Tap):\n    def read(self): return self.lr": True,
     "class Own(argparse.Namespace):\n    def read(self): return self.lr": True,
 }
 

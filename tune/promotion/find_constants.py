@@ -64,8 +64,11 @@ def find_constant(
         case []:
             _refuse_nameless(name, canonical_name(name), find_all(program), where)
             check_not_outside(name, program, where)
-            what = f"{name!r} is not a constant of {program.source.name}"
-            raise ConstantError(where, what, _build_hint([name], constants, program, args))
+            every = [*(option.name for option in find_options(program, args)), *shortest_names(program).values()]
+            n = sum(list_words(each)[-1:] == list_words(name) for each in every)
+            what = "is not a constant" if n < 2 else f"is the end of {n} names"
+            hint = _build_hint([name], constants, program, args)
+            raise ConstantError(where, f"{name!r} {what} of {program.source.name}", hint)
         case several:
             ways = ", ".join(_describe_candidate(each, several) for each in several)
             what = f"{name!r} is the name of {len(several)} constants"
@@ -270,15 +273,15 @@ def _find_meant(name: str, constants: tuple[Constant, ...], program: Program, ar
             held.setdefault(way, _describe_near(shortest[each], each, program))
     known = {**held, **options}
     near = did_you_mean(name, known) if "." in name else None
-    fitting = [near] if near is not None else _select_bylast_word_of(last_word_of(name), options, held)
+    fitting = [near] if near is not None else _select_by_last_word(last_word_of(name), options, held)
     if not fitting:
         plain = [way for way in known if "." not in canonical_name(way)]
         near = did_you_mean(name, [*plain, *map(last_word_of, known)])
-        fitting = [near] if near in known else _select_bylast_word_of(near, options, held)
+        fitting = [near] if near in known else _select_by_last_word(near, options, held)
     return list(dict.fromkeys(known[way] for way in fitting))[:MOST_MEANT]
 
 
-def _select_bylast_word_of(word: str | None, options: Iterable[str], held: Iterable[str]) -> list[str]:
+def _select_by_last_word(word: str | None, options: Iterable[str], held: Iterable[str]) -> list[str]:
     return [way for way in options if last_word_of(way) == word] or [way for way in held if last_word_of(way) == word]
 
 

@@ -8,7 +8,7 @@ import ast
 import itertools
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePath
 
@@ -18,7 +18,7 @@ from tune.promotion.configs.hydra_values import program_configs
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.project import project_of
 from tune.promotion.find.usages import find_taken_names, is_of_library
-from tune.promotion.program import Program
+from tune.promotion.program import Program, Source
 from tune.space.dimensions import Value
 
 OF_TOOLS = frozenset({"pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", "mypy.ini"})
@@ -37,6 +37,7 @@ CASE_METHOD = re.compile(rb"\.(lower|upper|casefold|capitalize)\(\)")
 LOADS = frozenset({"safe_load", "load", "full_load", "unsafe_load", "loads", "CSafeLoader", "safe_load_all"})
 """Functions that return what a config file says."""
 INTERPOLATION = re.compile(rb"\$\{([^}]*)")
+NESTED = b"${"
 ANY_KEY = "*"
 """Stands for each key."""
 OF_A_CONFIG = re.compile(r"(\w*_)?(cfg|conf|config|configs|params|settings|hparams)", re.IGNORECASE)
@@ -49,7 +50,11 @@ def read_config_files(program: Program, args: Sequence[str] = ()) -> tuple[Path,
     if not args and not any(_names_suffix(source.raw) for source in program.sources.values()):
         return ()
     texts = [(word.rpartition("=")[2], program.path) for word in args]
-    texts += [(text, source.path) for source in program.sources.values() for text in _find_texts(source.tree)]
+    copies = set[str]()  # the names of files that the program writes
+    for source in program.sources.values():
+        found_texts, written = _find_texts(source, program)
+        texts += [(text, source.path) for text in found_texts]
+        copies |= {PurePath(text).name for text in written}
     named = list(dict.fromkeys(texts))  # a large project says most of its texts many times
     above = {beside: _folders_above(beside, program) for _, beside in named}
     suffixes = dict.fromkeys(text for text, _ in named if text in SUFFIXES)  # of a name that the program puts together
@@ -57,13 +62,11 @@ def read_config_files(program: Program, args: Sequence[str] = ()) -> tuple[Path,
     stems = [(f"{text}{suffix}", beside) for suffix in suffixes for text, beside in named if STEM.fullmatch(text)]
     whole = [(text, beside) for text, beside in (*named, *stems) if text.endswith(SUFFIXES) and text not in SUFFIXES]
     places = {beside: (Path.cwd(), *folders_above) for beside, folders_above in above.items()}
-    found = {each: _find_named_file(each[0], places[each[1]], program) for each in whole}
-    # A file that lies where its name says is not looked for in folders, where the program may keep copies of it
-    left = [each for each, path in found.items() if path is None]
-    below = [(str(PurePath(folder, text)), beside) for text, beside in left for folder in folders]
-    every = (*found.values(), *(_find_named_file(text, places[beside], program) for text, beside in below))
+    joined = [(text, beside) for text, beside in whole if PurePath(text).name not in copies]
+    below = [(str(PurePath(folder, text)), beside) for text, beside in joined for folder in folders]
+    found = (_find_named_file(text, places[beside], program) for text, beside in (*whole, *below))
     of_hydra = set(program_configs(program))
-    return tuple(dict.fromkeys(path for path in every if path is not None and path not in of_hydra))
+    return tuple(dict.fromkeys(path for path in found if path is not None and path not in of_hydra))
 
 
 def _names_suffix(raw: bytes) -> bool:
@@ -115,25 +118,46 @@ def parses_configs(program: Program) -> bool:
 
 
 def mentions_key(program: Program, place: ConfigPlace) -> bool:
-    """Tell whether the source names a value's key and those above it, or may read it without naming them."""
-    if parses_configs(program):
-        return True
+    """Tell whether the source names a value's key, or may read it without naming it.
+
+    Those above it need not be named: ``presets[name]["lr"]`` reads any of them.
+    """
     names = [key for key in place.keys if isinstance(key, str)]
-    sources = program.sources.values()
-    # configparser knows the keys of an INI file by any case, and so does a program that changes it
-    is_any_case = place.path.suffix in INI or any(CASE_METHOD.search(source.raw) for source in sources)
-    case = re.IGNORECASE if is_any_case else re.NOFLAG
-    texts = [*(source.raw for source in sources), *_find_interpolations(program)]
-    if all(any(re.search(rf"\b{re.escape(name)}\b".encode(), text, case) for text in texts) for name in names):
+    if parses_configs(program) or not names or names[0] == "defaults":  # a config group, or what YAML anchors take
+        return True
+    if _is_named(names[-1:], place, program):
         return True
     whole = _find_whole_reads(program)
     return ANY_KEY in whole or any(key in whole for key in names[:-1])
 
 
-@lru_cache(maxsize=4)
-def _find_interpolations(program: Program) -> frozenset[bytes]:
-    """Return what hydra's config files take from other values: of ``${optim.lr}`` the text within."""
-    return frozenset(text for path in program_configs(program) for text in INTERPOLATION.findall(path.read_bytes()))
+def mentions_sections(program: Program, place: ConfigPlace) -> bool:
+    """Tell whether the source names what a value's key lies in: ``train`` of ``train.lr``."""
+    return _is_named([key for key in place.keys[:-1] if isinstance(key, str)], place, program)
+
+
+def _is_named(names: Sequence[str], place: ConfigPlace, program: Program) -> bool:
+    """Tell whether the source, or an interpolation of a config file, holds all of these words."""
+    sources = program.sources.values()
+    # configparser knows the keys of an INI file by any case, and so does a program that changes it
+    is_any_case = place.path.suffix in INI or any(CASE_METHOD.search(source.raw) for source in sources)
+    case = re.IGNORECASE if is_any_case else re.NOFLAG
+    taken = _find_interpolations(program, place.path, place.path.stat().st_mtime_ns)
+    if any(NESTED in text for text in taken):  # which key it takes is put together
+        return True
+    texts = [*(source.raw for source in sources), *taken]
+    return all(any(re.search(rf"\b{re.escape(name)}\b".encode(), text, case) for text in texts) for name in names)
+
+
+@lru_cache(maxsize=16)
+def _find_interpolations(program: Program, path: Path, version: int) -> frozenset[bytes]:
+    """Return what config files take from other values: of ``${optim.lr}`` the text within.
+
+    ``path``: one of them; ``version``: of that file, so that an edited one is read again.
+    """
+    del version
+    paths = {*program_configs(program), path}
+    return frozenset(text for each in paths for text in INTERPOLATION.findall(each.read_bytes()))
 
 
 @lru_cache(maxsize=4)
@@ -155,7 +179,9 @@ def _find_whole_reads(program: Program) -> frozenset[str]:
 
 def _find_loaded_names(tree: ast.Module) -> set[str]:
     """Return the names that hold what a config file says, or may: parameters with a usual name of it."""
-    found = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg) and OF_A_CONFIG.fullmatch(node.arg)}
+    names = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    found = {name for name in names if OF_A_CONFIG.fullmatch(name)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and any(_is_load(each) for each in ast.walk(node.value)):
             found |= {(dotted_path(target) or "").rpartition(".")[2] for target in node.targets}
@@ -170,6 +196,7 @@ def _find_copied_items(node: ast.AST) -> Iterator[ast.expr]:
     """Yield ``held.items`` of ``{key.lower(): value for key, value in held.items()}``, which reads no value."""
     match node:
         case ast.DictComp(
+            key=ast.Name() | ast.Call(func=ast.Attribute(value=ast.Name(), attr="lower" | "upper" | "casefold")),
             value=ast.Name(id=name),
             generators=[ast.comprehension(target=ast.Tuple(elts=[_, ast.Name(id=own)]), iter=ast.Call(func=items))],
         ) if name == own:
@@ -179,7 +206,10 @@ def _find_copied_items(node: ast.AST) -> Iterator[ast.expr]:
 def _reads_any_name(node: ast.AST, loaded: set[str]) -> bool:
     """Tell what may read any key; ``loaded``: names of configs, of which ``cfg[stage]`` does."""
     match node:
-        case ast.Subscript(value=base, slice=key) if not isinstance(key, ast.Constant | ast.Slice):
+        case (
+            ast.Subscript(value=base, slice=key)
+            | ast.Call(func=ast.Attribute(value=base, attr="get" | "pop"), args=[key, *_])
+        ) if not isinstance(key, ast.Constant | ast.Slice):
             return not loaded.isdisjoint((dotted_path(base) or "").split("."))
         case ast.alias(name=name):
             return name in BY_ANY_NAME
@@ -192,29 +222,50 @@ def _reads_any_name(node: ast.AST, loaded: set[str]) -> bool:
             return False
 
 
-def _find_texts(tree: ast.Module) -> Iterator[str]:
-    """Yield the texts of a source, but for those that name a file which it writes."""
-    nodes = list(ast.walk(tree))
-    written = _find_written(nodes)
+def _find_texts(source: Source, program: Program) -> tuple[list[str], list[str]]:
+    """Return the texts of a source, and those that name a file which it writes."""
+    nodes = list(ast.walk(source.tree))
+    written = _find_written(nodes, lambda name: _is_named_elsewhere(name, source.path, program))
+    found: tuple[list[str], list[str]] = [], []
     for node in nodes:
-        if id(node) in written:
-            continue
+        texts = found[id(node) in written]
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+            texts.append(node.value)
         elif isinstance(node, ast.BinOp | ast.Call) and len(parts := _path_parts(node)) > 1:
-            yield "/".join(parts)
+            texts.append("/".join(parts))
+    return found
 
 
-def _find_written(nodes: Sequence[ast.AST]) -> set[int]:
-    """Return the ``id`` of what names a file that is written, and of what is assigned to a name for that alone."""
-    written = {id(inner) for node in nodes for each in _written_names(node) for inner in ast.walk(each)}
+def _is_named_elsewhere(name: str, path: Path, program: Program) -> bool:
+    """Tell whether a source but one holds a word, by which it may read what that one holds."""
+    word = re.compile(rf"\b{re.escape(name)}\b".encode())
+    return any(word.search(source.raw) for source in program.sources.values() if source.path != path)
+
+
+def _find_written(nodes: Sequence[ast.AST], is_read_elsewhere: Callable[[str], bool]) -> set[int]:
+    """Return the ``id`` of what names a file that is written, and of what is assigned to a name for that alone.
+
+    ``is_read_elsewhere``: tells whether another source may read a name.
+    """
+    written = {id(inner) for node in nodes for each in _written_names(node) for inner in _walk_unread(each)}
     names = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
     used = {node.id for node in names if id(node) in written} - {node.id for node in names if id(node) not in written}
     for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in used:
-                written |= {id(inner) for inner in ast.walk(value)}
+                written |= set() if is_read_elsewhere(name) else {id(inner) for inner in ast.walk(value)}
     return written
+
+
+def _walk_unread(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the parts of an expression, but for those that name a file which it reads."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        is_open = isinstance(node, ast.Call) and (dotted_path(node.func) or "") == "open"
+        if not (_is_load(node) or (is_open and not list(_written_names(node)))):
+            yield node
+            waiting += ast.iter_child_nodes(node)
 
 
 def _path_parts(node: ast.expr) -> list[str]:

@@ -15,8 +15,8 @@ NAMESPACES = frozenset({"args", "opt", "opts", "options", "hparams", "params", "
 """Names of what a parser returns, as most programs give them."""
 PARSING = frozenset({"parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args"})
 """Methods of a parser that return what it read; where the program calls none, a library may parse."""
-MAY_BE_SELF = re.compile(rb"namespace *= *self|[(.]Namespace *[,)] *")
-"""What a source holds where a namespace of options is ``self``."""
+MAY_BE_SELF = re.compile(rb"\bTap\b|class \w+\([^)]*(Namespace|ArgumentParser)")
+"""What a source holds where ``self`` is what a parser fills."""
 SHOWING = frozenset({"print", "pprint", "str", "repr", "logging.info", "logger.info"})
 """Functions that change nothing by what they are given."""
 WHOLE = frozenset({"vars", "eval", "exec", "attrgetter"})
@@ -66,7 +66,7 @@ def is_dest_read(dest: str, project: Project) -> bool:
     surveys = project.surveys.values()
     if "." in dest or not any(PARSING & survey.attribute_reads.keys() for survey in surveys):
         return True
-    if any(dest in survey.strings or _reads_attribute(dest, survey) for survey in surveys):
+    if any(dest in survey.strings or _reads_attribute(dest, survey, project) for survey in surveys):
         return True
     return any(
         WHOLE_NAMESPACE & (survey.name_reads.keys() | survey.attribute_reads.keys())
@@ -75,9 +75,9 @@ def is_dest_read(dest: str, project: Project) -> bool:
     )
 
 
-def _reads_attribute(name: str, survey: ModuleScan) -> bool:
+def _reads_attribute(name: str, survey: ModuleScan, project: Project) -> bool:
     """Tell whether a file reads an attribute of what a parser may have returned, which ``self`` is only by its name."""
-    if name not in survey.attribute_reads or MAY_BE_SELF.search(survey.source.raw):
+    if name not in survey.attribute_reads or _may_be_self(project):
         return name in survey.attribute_reads
     for node in ast.walk(survey.source.tree):
         match node:
@@ -86,6 +86,20 @@ def _reads_attribute(name: str, survey: ModuleScan) -> bool:
             case ast.Attribute(attr=read, ctx=ast.Load()) if read == name:
                 return True
     return False
+
+
+@lru_cache(maxsize=2)
+def _may_be_self(project: Project) -> bool:
+    """Tell whether a parser may put its options into an object of the program, whose methods read them of ``self``."""
+    surveys = project.surveys.values()
+    if any(MAY_BE_SELF.search(survey.source.raw) for survey in surveys):
+        return True
+    parsing = (called.node for survey in surveys for called in survey.calls if _is_parsing(called.node))
+    return any(len(node.args) > 1 or any(each.arg != "args" for each in node.keywords) for node in parsing)
+
+
+def _is_parsing(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Attribute) and node.func.attr in PARSING
 
 
 def _passes_namespace_on(called: CallSite, survey: ModuleScan, project: Project) -> bool:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from tune.promotion.configs.read_files import mentions_sections
 from tune.promotion.constant import Constant, UnsupportedConstant
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find.variables import COMPUTED_FROM
@@ -16,12 +17,13 @@ from tune.promotion.find_constants import (
     shortest_names,
 )
 from tune.promotion.options.declared_options import find_options
+from tune.promotion.options.option_reads import NAMESPACES
 from tune.promotion.program import Program
 from tune.promotion.source_edit import SourceText
 from tune.space.dimensions import canonical_name
 
-PATH = re.compile(r"(\.\w+){2,}")
-"""``.cfg.learning_rate``: what a config or an object holds."""
+PATH = re.compile(r"\w+(\.\w+)+")
+"""``cfg.learning_rate``: what a config or an object holds."""
 COMPUTED = re.compile(r"is computed: ([\w.\[\]'\"]+) \(")
 """Tells what a value is read from that nothing else changes: ``args.lr``."""
 
@@ -34,7 +36,8 @@ def complete_name(
     Where options do, constants do not count: these may be what takes an option's value. Of several constants the only
     promising one is meant: the batch size of the loader that trains. A name that leads somewhere itself, and one that
     may mean several things or something that is refused, is returned as it is; of a computed value what alone it is
-    made of: ``--lr`` of ``lr = args.lr``.
+    made of: ``--lr`` of ``lr = args.lr``. A parameter that takes the value of a file under the same name means that
+    one: ``train.lr=``.
     """
     if name.startswith("-") or name.endswith("="):
         return name
@@ -42,11 +45,19 @@ def complete_name(
         chosen = [each for each in known if isinstance(each, Constant) and is_promising(each)]
         if len(chosen) == 1 < len(known) and not any(isinstance(each, UnsupportedConstant) for each in known):
             return shortest_names(program)[chosen[0]]
-        return _find_source_of_computed(known, program, args) or name
+        origin = _find_source_of_computed(known, program, args)
+        is_own = isinstance(known[0], Constant) and f"{canonical_name(name)}=" != origin  # it can be searched itself
+        return name if origin is None or is_own else origin
     wanted = list_words(name)
     options = find_options(program, args)
     read = [option for option in options if option.is_read]
     if dests := _select_by_last_words(wanted, {way: option.dest for option in read for way in option.names}):
+        reached = {
+            each.dest
+            for each in read
+            if each.dest in dests and (each.config is None or mentions_sections(program, each.config))
+        }
+        dests = reached or dests  # of `train.lr` and `test.lr` the one whose section the program reads
         # LightningCLI's `--model.lr` and `model.lr=` of its file are one setting, and the file tells its value
         same = sorted(
             (each for each in options if each.dest in dests), key=lambda each: isinstance(each.value, Unknown)
@@ -83,17 +94,33 @@ def _find_source_of_computed(
                     return next(iter(names.values()))
             made_of = find_made_of(refusal, find_constants(program))
             return shortest_names(program)[made_of[0]] if len(made_of) == 1 else None
-        case [Constant(value=Unknown(text=text)) as own_constant]:
-            path = f".{canonical_name(text)}"  # `params['train']['lr']` of the file's `train.lr=`
-            ends = [each for each in find_options(program, args) if path.endswith(f".{each.dest}")]
-            longest = [each for each in ends if len(each.dest) == max(len(one.dest) for one in ends)]
-            if ends or not PATH.fullmatch(path):
-                return longest[0].name if len(longest) == 1 else None
-            last = f".{path.rpartition('.')[2]}"
-            fields = [each for each in find_constants(program) if each is not own_constant and each.name.endswith(last)]
-            return shortest_names(program)[fields[0]] if len(fields) == 1 else None
+        case [Constant(value=Unknown(text=text))]:
+            return _find_setting(canonical_name(text), program, args)
         case _:
             return None
+
+
+def _find_setting(path: str, program: Program, args: Sequence[str]) -> str | None:
+    """Return the option, value of a file, or field that ``args.lr``, ``params.train.lr`` or ``cfg.lr`` reads."""
+    holder, _, rest = path.partition(".")
+    if not PATH.fullmatch(path):
+        return None
+    options = [each.name for each in find_options(program, args) if each.dest == rest and holder in NAMESPACES]
+    if options:
+        return options[0] if len(options) == 1 else None
+    fields = {
+        name
+        for each, name in shortest_names(program).items()
+        if each.name.partition("@")[0].rpartition(".")[2] == rest and _is_object_of(holder, each, program)
+    }
+    return fields.pop() if len(fields) == 1 else None
+
+
+def _is_object_of(holder: str, field: Constant, program: Program) -> bool:
+    """Tell whether a source declares a name as an object of what a field lies in: ``cfg = CFG()``, ``cfg: CFG``."""
+    owner = re.escape(field.name.rpartition(".")[0])
+    declared = re.compile(rf"\b{re.escape(holder)} *(: *{owner}\b|= *{owner}\()".encode())
+    return bool(owner) and any(declared.search(source.raw) for source in program.sources.values())
 
 
 def _list_names_of_others(word: str, program: Program) -> dict[str, str]:
