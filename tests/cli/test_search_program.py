@@ -435,6 +435,15 @@ COMMANDS = {
         {},
         None,
     ),
+    "fire's commands that both train": (
+        (
+            "import fire\ndef pre_train(): ...\ndef fine_train(): ...\n"
+            "fire.Fire({'pre_train': pre_train, 'fine_train': fine_train})"
+        ),
+        {},
+        None,
+    ),
+    "a part of a word": (f"{SUBCOMMANDS}".replace('"train"', '"export-trained"'), {}, None),
     "a subcommand": (f"{SUBCOMMANDS}", {}, "train"),
     "a word beside the command": (f"{SUBCOMMANDS}train.add_argument('--data', required=True)", {}, None),
 }

@@ -470,12 +470,23 @@ def test_a_project_has_a_root_where_nobody_knows_of_a_home_folder(tmp_path, monk
         ({"README.md": "", "a/b/c/train.py": ""}, "a/b/c/train.py", "a/b/c"),
         ({"README.md": "", "one/README.md": "", "one/train.py": ""}, "one/train.py", "one"),
         ({"params.yaml": "", "code/train.py": ""}, "code/train.py", "code"),
+        ({"configs/a.yaml": "", "src/requirements.txt": "", "src/train.py": ""}, "src/train.py", "."),
     ],
 )
 def test_the_project_of_a_program_without_a_marker_is_found_by_its_usual_files(files, program, root, write):
     project = write(files)
 
     assert find_program(project / program).root == project / root
+
+
+def test_nothing_is_imported_from_a_project_that_its_usual_files_show(write, tmp_path):
+    source = "try:\n    from extra import X\nexcept ImportError:\n    X = 1\n"
+    project = write({"README.md": "", "extra/__init__.py": "X = 2\n", "a/train.py": source})
+    program = find_program(project / "a/train.py")
+
+    assert program.root == project
+    assert list(program.sources) == ["a/train.py"]
+    assert project not in (*program.search_path.before, *program.search_path.behind)
 
 
 def test_a_config_file_beside_src_is_found_from_the_projects_folder(write, monkeypatch):

@@ -31,9 +31,18 @@ def test_parameters_of_a_command_are_options(program_of, text, signature, expect
 
 
 @pytest.mark.parametrize(
-    ("call", "n"), [("app()", 1), ("main.app()", 1), ("other.add_typer(app)", 1), ("train()", 0), ("", 0)]
+    ("call", "n"),
+    [
+        ("app()", 1),
+        ("main.app()", 1),
+        ("train()\napp()", 1),
+        ("train()\nother.add_typer(typer_instance=app)", 1),
+        ("from pkg import app as run\nrun()", 1),
+        ("", 1),  # an entry point may call it
+        ("train()", 0),
+    ],
 )
-def test_an_app_that_nothing_calls_has_no_options(program_of, call, n):
+def test_where_a_program_calls_the_function_and_no_app_there_are_no_options(program_of, call, n):
     text = COMMAND.format("lr: float = 0.1").replace("app()\n", f"{call}\n")
 
     assert len(find_options(program_of(HEAD + text))) == n

@@ -23,6 +23,7 @@ from tune.promotion.project_folders import (
     import_path,
     is_foreign,
     is_found_first,
+    is_guessed_root,
     package_parent,
     source_folder,
 )
@@ -294,7 +295,8 @@ def _search_path(program: Program, added: list[AddedFolder]) -> SearchPath:
     own, root = program.path.parent, program.root
     told = [*added, *import_path()]
     appended = dict.fromkeys(each.path for each in told if each.is_behind)
-    usual = (folder for folder in (source_folder(root), root) if folder is not None and folder not in appended)
+    roots = () if is_guessed_root(root, program.path) else (root,)
+    usual = (folder for folder in (source_folder(root), *roots) if folder is not None and folder not in appended)
     between = [*(each.path for each in told if not each.is_behind), *usual]
     is_packaged = (own / "__init__.py").is_file()
     folders = [package_parent(program.path), *between, own] if is_packaged else [own, *between]

@@ -83,10 +83,16 @@ def find_root(program: Path) -> Path:
 def _find_unmarked_root(start: Path) -> Path:
     """Return the folder of a project without ROOT_MARKERS; ``start``: that above its topmost package."""
     near = list(itertools.takewhile(lambda folder: folder not in _home_and_above(), (start, *start.parents)))[:3]
-    for folder in near:
-        if any((folder / name).is_file() for name in USUAL_FILES):
-            return folder
-    return near[1] if start.name == "src" and len(near) > 1 else start
+    near = near[1:] if start.name == "src" and len(near) > 1 else near
+    usual = (folder for folder in near if any((folder / name).is_file() for name in USUAL_FILES))
+    return next(usual, near[0] if near else start)
+
+
+def is_guessed_root(root: Path, program: Path) -> bool:
+    """Tell a root that only its usual files show: nothing is imported from it."""
+    start = package_parent(program)
+    is_marked = any((root / marker).exists() for marker in ROOT_MARKERS)
+    return not is_marked and root == _find_unmarked_root(start) != start
 
 
 def _home_and_above() -> tuple[Path, ...]:

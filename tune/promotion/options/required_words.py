@@ -4,7 +4,7 @@ import ast
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,6 +50,8 @@ UNKNOWN_WORDS = "unrecognized arguments"
 REQUIRED_NAMES = re.compile(r"arguments are required: (.+)")
 """What it says of words that it misses."""
 
+TRAINING = frozenset({"train", "fit"})
+"""Words of a command that trains."""
 MAY_BE_LEFT_OUT = frozenset({"?", "*", "argparse.OPTIONAL", "argparse.REMAINDER", "argparse.ZERO_OR_MORE"})
 """Values of `nargs` with which no word has to stand on the command line."""
 
@@ -270,13 +272,19 @@ def _find_required(survey: ModuleScan, project: Project) -> Iterator[RequiredWor
             if command.name not in told:
                 told.add(command.name)
                 place = survey.place_of_line(command.line)
-                yield RequiredWord(command.name, place, command.name, is_command=True)
+                is_command = _is_certain(command.name, [each.name for each in commands.values()])
+                yield RequiredWord(command.name, place, command.name, is_command=is_command)
         if fire := find_fire_commands(called, survey, project):
             name = next((each for each in fire if TRAINS.search(each)), next(iter(fire)))
-            is_command = TRAINS.search(name) is not None
-            yield RequiredWord(name, survey.place_of_line(node.lineno), name, is_command=is_command)
+            yield RequiredWord(name, survey.place_of_line(node.lineno), name, is_command=_is_certain(name, fire))
         yield from _words_of_function(called, survey, project)
         yield from _find_declared(node, survey, project.program)
+
+
+def _is_certain(name: str, names: Collection[str]) -> bool:
+    """Tell whether a command is the only one of several whose name says that it trains."""
+    training = [each for each in names if TRAINING & set(re.split(r"[_-]", each.casefold()))]
+    return training == [name] or name in TRAINING
 
 
 def _words_of_function(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[RequiredWord]:

@@ -42,7 +42,7 @@ def _find_imports(survey: ModuleScan) -> Iterator[tuple[ast.alias, str | None]]:
 def _find_functions(survey: ModuleScan, project: Project) -> Iterator[tuple[Function, ModuleScan]]:
     """Yield the functions of which typer makes commands, each with its file."""
     for node in ast.walk(survey.source.tree):
-        if isinstance(node, Function) and any(_is_command(each, project) for each in node.decorator_list):
+        if isinstance(node, Function) and any(_is_command(each, node, project) for each in node.decorator_list):
             yield node, survey
     for called in survey.calls:
         if dotted_path(called.node.func) in RUN and called.node.args:
@@ -51,16 +51,21 @@ def _find_functions(survey: ModuleScan, project: Project) -> Iterator[tuple[Func
                 yield found.node, found.survey
 
 
-def _is_command(decorator: ast.expr, project: Project) -> bool:
-    """Tell whether a decorator makes a command of an app that the program calls, or passes on: ``app()``."""
-    function = decorator.func if isinstance(decorator, ast.Call) else decorator
-    if not (isinstance(function, ast.Attribute) and function.attr in COMMANDS):
+def _is_command(decorator: ast.expr, function: Function, project: Project) -> bool:
+    """Tell a decorator that makes a command of an app; where the program calls the function itself, of one it calls."""
+    maker = decorator.func if isinstance(decorator, ast.Call) else decorator
+    if not (isinstance(maker, ast.Attribute) and maker.attr in COMMANDS):
         return False
-    app = (dotted_path(function.value) or "").rpartition(".")[2]
-    calls = (called.node for survey in project.surveys.values() for called in survey.calls)
-    return any(
-        (dotted_path(each) or "").rpartition(".")[2] == app for node in calls for each in (node.func, *node.args)
-    )
+    calls = [called.node for survey in project.surveys.values() for called in survey.calls]
+    callees = {(dotted_path(node.func) or "").rpartition(".")[2] for node in calls}
+    app = (dotted_path(maker.value) or "").rpartition(".")[2]
+    given = {(dotted_path(each) or "").rpartition(".")[2] for node in calls for each in _find_arguments(node)}
+    return function.name not in callees or app in callees | given
+
+
+def _find_arguments(node: ast.Call) -> Iterator[ast.expr]:
+    yield from node.args
+    yield from (keyword.value for keyword in node.keywords)
 
 
 def _build_option(
