@@ -450,7 +450,7 @@ def test_promote_when_a_parser_names_its_choices_then_they_are_the_range(tmp_pat
     assert main(["promote", *words]) == 0
 
     text = Path("s.yaml").read_text()
-    assert '  "--act": {choice: [relu, tanh]}  # relu (examples/later.py:7): all that its parser takes\n' in text
+    assert '  "--act": {choice: [relu, tanh]}  # relu (examples/later.py:7): all that it may be\n' in text
     assert "  # BATCH: {randint: [LOW, HIGH]}  # " in text
     assert "\nargs: [data.csv]\n" in text
 

@@ -581,6 +581,14 @@ SHORT = {
         "seq_len",
         "Data.seq_len",
     ),
+    "a part that a key chooses": (
+        (
+            "import yaml\nparams = yaml.safe_load(open('p.yaml'))\nprint(params['test']['batch_size'])\n"
+            "print(params['train'][name]['batch_size'])\n"
+        ),
+        "batch_size",
+        "batch_size",
+    ),
     "what takes an option, and can be searched itself": (
         (
             f"{PARSER}p.add_argument('--batch-size', default=4)\nargs = p.parse_args()\n"
@@ -675,6 +683,8 @@ LEFT = {
     "another word of a layer": ("from torch import nn\nnn.Dropout()\n", "p", "train.py:2 leaves p of Dropout"),
     "a positional one": (f"{OPTIMIZER}Adam(weights, rate)\n", "lr", None),
     "stars": (f"{OPTIMIZER}Adam(weights, **given)\n", "lr", None),
+    "what no search varies": ("from torch.utils.data import DataLoader\nDataLoader(data)\n", "generator", None),
+    "a function that nothing calls": (f"{OPTIMIZER}def make(): return Adam(weights)\n", "lr", None),
     "a list of arguments": (f"{OPTIMIZER}Adam(*given)\n", "lr", None),
     "a function of the program": (
         "def fit(lr=0.1): ...\ndef Adam(weights): ...\nAdam(weights)\n",

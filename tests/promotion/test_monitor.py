@@ -503,6 +503,25 @@ def test_where_the_last_fit_validates_nothing_no_metric_of_an_earlier_one_is_cho
     assert find_metric_of_program(program_of(text), ()) is None
 
 
+OWN_NAMES = {
+    "an attribute that the class assigns": ('self.log(f"{self.split}_loss", 1)', None),
+    "a name of the method": ('for args in self.heads: self.log(f"{args.split}_loss", 1)', None),
+    "a setting": ('self.log(f"{args.split}_loss", 1)', "val_loss"),
+}
+
+
+@pytest.mark.parametrize(("statement", "name"), OWN_NAMES.values(), ids=OWN_NAMES)
+def test_a_setting_in_a_logged_name_is_none_of_the_class_or_the_method(program_of, statement, name):
+    text = (
+        "import argparse\nfrom pytorch_lightning import LightningModule\nparser = argparse.ArgumentParser()\n"
+        "parser.add_argument('--split', default='val')\nargs = parser.parse_args()\nclass Net(LightningModule):\n"
+        f"    def validation_step(self, batch, index):\n        {statement}\n"
+    )
+    found = find_metric_of_program(program_of(text), ())
+
+    assert (found and found.name) == name
+
+
 def test_a_counter_that_is_logged_is_no_metric(tmp_path):
     text = logging('self.log_dict({self.name: 1, "step": 2, "epoch": 3})')
 

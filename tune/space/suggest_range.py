@@ -35,6 +35,10 @@ NO_SHARES = frozenset({"clip", "clipping", "temperature", "margin", "noise", "st
 """Words of numbers that may be above 1."""
 TERM_WEIGHTS = frozenset({"coef", "coeff", "coefficient", "lambda", "lam", "weight", "weighting"})
 """Words of what a term of a loss is multiplied by: orders of magnitude tell."""
+COUNTED = frozenset(
+    {"weight", "weighting", "num", "n", "epoch", "epochs", "step", "steps", "iters", "warmup", "anneal"}
+)
+"""Words beside which such a word tells no float: ``beta_warmup_epochs``, ``num_lambda``, ``class_weight``."""
 AT_MOST_1 = "half to twice, at most 1"
 FROM_ONE = "up to four times"
 EPOCHS = frozenset({"epochs", "epoch", "patience"})
@@ -202,7 +206,7 @@ def _suggest_share(words: tuple[str, ...], value: float) -> Suggestion | None:
 
 
 def _is_weight_of_term(words: tuple[str, ...], value: float) -> bool:
-    is_beta = "beta" in words and "momentum" not in words and value != 0
+    is_beta = "beta" in words and not {"momentum", "ema", "beta1", "beta2"} & {*words} and value != 0
     return bool(TERM_WEIGHTS & {*words}) or (is_beta and not MOMENTUM[0] <= value < MOMENTUM[1])
 
 
@@ -216,7 +220,7 @@ def _suggest_float_written_short(words: tuple[str, ...], value: int) -> Suggesti
 
     Of 0 or 1 only an end like 0.7 says that it is a share.
     """
-    if value > 0 and _is_weight_of_term(words, value) and not {"weight", "weighting"} & {*words}:
+    if value > 0 and _is_weight_of_term(words, value) and not COUNTED & {*words}:
         return Suggestion(_decades_around(float(value)), "a tenth to ten times")
     suggestion = _suggest_share(words, value)
     held = None if suggestion is None else suggestion.dimension

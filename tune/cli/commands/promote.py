@@ -157,7 +157,7 @@ def build_lines(request: PromoteRequest) -> Iterator[TemplateLine]:
         called = [name, telling_name(name, held), *(parameter for _, parameter in receivers)]
         texts = find_text_options(request.program, called, value) if isinstance(value, str) else ()
         suggestion = (
-            Suggestion(Choice(options=choices), "all that its parser takes")
+            Suggestion(Choice(options=choices), "all that it may be")
             if len(choices) > 1
             else Suggestion(Choice(options=texts), "all that the source names")
             if texts

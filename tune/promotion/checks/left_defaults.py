@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.project import LibrarySymbol, project_of
 from tune.promotion.find.signatures import parameters_of
+from tune.promotion.options.option_reads import may_be_executed
 from tune.promotion.program import Program
+from tune.promotion.ranking.rank import rank_of_receiver, rank_of_words
 from tune.space.dimensions import canonical_name
+from tune.space.suggest_range import words_of
 
 OTHER_NAMES = {"learning_rate": "lr", "bs": "batch_size"}
 """Names that users give to parameters of torch."""
@@ -17,8 +20,10 @@ def describe_left_default(name: str, program: Program) -> str | None:
     """Return which call of torch's leaves a parameter at its default, and what helps; None where none does."""
     owner, _, last = canonical_name(name.strip("-=")).rpartition(".")
     parameter = OTHER_NAMES.get(last.casefold(), last)
+    is_known = rank_of_words(frozenset(words_of(parameter))) is not None
     for place, callee in _find_calls_without(parameter, program):
-        if owner in ("", callee):
+        # No value of the others, such as `generator`, is searched
+        if owner in ("", callee) and (is_known or rank_of_receiver(callee, parameter) is not None):
             what = f"{place} leaves {parameter} of {callee} at its default"
             return f"{what}: write it there, `{parameter}=...`, to search it"
     return None
@@ -33,6 +38,8 @@ def _find_calls_without(parameter: str, program: Program) -> Iterator[tuple[str,
             match project.resolve_name(path, survey) if path is not None else None:
                 case LibrarySymbol(path=there) if there.startswith("torch."):
                     names = parameters_of(there) or ()
+                    if not may_be_executed(called, project):
+                        continue
                     if parameter in names and not _may_give(called.node, parameter, names.index(parameter)):
                         yield survey.place_of_line(called.node.lineno), there.rpartition(".")[2]
 

@@ -27,6 +27,7 @@ MAX_FILES = 10_000
 """A folder with more files holds data too: it is not searched."""
 CONFIG_NAME = ("--config-name", "-cn")
 CONFIG_PATH = ("--config-path", "-cp")
+MISSING = b"???"
 OVERRIDE_MARKS = ("override ", "optional ")
 
 
@@ -61,13 +62,18 @@ def compose_config(program: Program, args: Sequence[str]) -> ComposedConfig | No
 def find_group_choices(dest: str, place: ConfigPlace) -> tuple[str, ...]:
     """Return the files that a config group is chosen from: ``adam, sgd`` of ``opt=``; none where it is no group.
 
-    ``place``: of its entry in a defaults list.
+    ``place``: of its entry in a defaults list. Those that others include, or that lack a value, are no choices.
     """
     if place.keys[:1] != ("defaults",):
         return ()
     folders = (folder / dest.partition("@")[0] for folder in place.path.parents)
     found = next((folder for folder in folders if folder.is_dir()), None)
-    return () if found is None else tuple(sorted(path.stem for path in config_files(found) if path.parent == found))
+    files = () if found is None else [path for path in config_files(found) if path.parent == found]
+    texts = {path.stem: path.read_bytes() for path in files}
+    bases = {
+        stem for stem in texts for text in texts.values() if re.search(rb"^ *- *%s *$" % stem.encode(), text, re.M)
+    }
+    return tuple(sorted(stem for stem, text in texts.items() if stem not in bases and MISSING not in text))
 
 
 def refusal_to_compose(program: Program, args: Sequence[str] = ()) -> str | None:

@@ -131,9 +131,12 @@ def mentions_key(program: Program, place: ConfigPlace) -> bool:
     return ANY_KEY in whole or any(key in whole for key in names[:-1])
 
 
-def mentions_sections(program: Program, place: ConfigPlace) -> bool:
-    """Tell whether the source names what a value's key lies in: ``train`` of ``train.lr``."""
-    return _is_named([key for key in place.keys[:-1] if isinstance(key, str)], place, program)
+def mentions_section(program: Program, place: ConfigPlace) -> bool:
+    """Tell whether the source names the first key above a value: ``train`` of ``train.optim.lr``.
+
+    Those below may be chosen by a key.
+    """
+    return len(place.keys) < 2 or _is_named([str(place.keys[0])], place, program)
 
 
 def _is_named(names: Sequence[str], place: ConfigPlace, program: Program) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tune.promotion.find.literals import evaluate_literal
 from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol
-from tune.promotion.metric.conditions import NO_SETTINGS, Conditions, KnownSettings, keys_of
+from tune.promotion.metric.conditions import NO_SETTINGS, UNKNOWN, Conditions, KnownSettings, keys_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 VALIDATION = frozenset(
@@ -132,6 +132,11 @@ class _CalledMethod:
         known = _bind_texts(call, helper, self.known, self.survey)
         return replace(self, function=helper, known=known, hops=self.hops - 1)
 
+    def settings_of(self, node: ast.expr | None) -> KnownSettings:
+        """Return the settings that an expression may read: none where a name of it is the method's own."""
+        names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)} if node is not None else set[str]()
+        return NO_SETTINGS if (names - {"self"}) & _find_bound_names(self.function) else self.settings
+
 
 def _find_bound_names(function: Function) -> set[str]:
     """Return the parameters of a function and the names that it assigns."""
@@ -150,7 +155,8 @@ def _follow_log_calls(step: _CalledMethod) -> Iterator[LoggedTag]:
             continue
         place = survey.place_of_line(call.lineno)
         if call.func.attr == "log":
-            tag = evaluate_text(_first_argument(call, "name"), known, survey, step.settings)
+            key = _first_argument(call, "name")
+            tag = evaluate_text(key, known, survey, step.settings_of(key))
             if tag is not None:
                 yield LoggedTag(tag, place, is_certain)
         elif call.func.attr == "log_dict":
@@ -215,7 +221,7 @@ def _find_computed_keys(node: ast.DictComp, step: _CalledMethod) -> Iterator[str
 
 
 def _evaluate_key(node: ast.expr, step: _CalledMethod) -> Iterator[str]:
-    text = evaluate_text(node, step.known, step.survey, step.settings)
+    text = evaluate_text(node, step.known, step.survey, step.settings_of(node))
     if text is not None:
         yield text
 
@@ -245,7 +251,8 @@ def evaluate_text(
             value = evaluate_literal(bound[0]) if len(bound) == 1 else None
             return value if isinstance(value, str) else None
         case ast.Attribute() | ast.Subscript() if keys := keys_of(node):
-            value = settings.find_value(keys)
+            is_own = keys[0] == "self" and len(keys) == 2  # the class may assign it
+            value = UNKNOWN if is_own else settings.find_value(keys)
             return value if isinstance(value, str) else None
         case ast.JoinedStr(values=parts):
             return _join_texts([evaluate_text(part, known, survey, settings) for part in parts])

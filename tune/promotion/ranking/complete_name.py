@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from tune.promotion.configs.read_files import mentions_sections
+from tune.promotion.configs.read_files import mentions_section
 from tune.promotion.constant import Constant, UnsupportedConstant
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find.variables import COMPUTED_FROM
@@ -55,7 +55,7 @@ def complete_name(
         reached = {
             each.dest
             for each in read
-            if each.dest in dests and (each.config is None or mentions_sections(program, each.config))
+            if each.dest in dests and (each.config is None or mentions_section(program, each.config))
         }
         dests = reached or dests  # of `train.lr` and `test.lr` the one whose section the program reads
         # LightningCLI's `--model.lr` and `model.lr=` of its file are one setting, and the file tells its value
