@@ -581,6 +581,14 @@ SHORT = {
         "seq_len",
         "Data.seq_len",
     ),
+    "an attribute of an unknown object beside a field": (
+        (
+            "import pickle\nclass Probe: rate = 0.5\nclass Net:\n    def __init__(self, rate): print(rate)\n"
+            "def main(best):\n    rate = best.rate\n    Net(rate)\nmain(pickle.load(open('b', 'rb')))\nprint(Probe.rate)\n"
+        ),
+        "rate",
+        "rate",
+    ),
     "a part that a key chooses": (
         (
             "import yaml\nparams = yaml.safe_load(open('p.yaml'))\nprint(params['test']['batch_size'])\n"

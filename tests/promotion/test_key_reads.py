@@ -24,6 +24,7 @@ READ = {
     ),
     "its name": ("print(held['STEPS'])\n", ["STEPS="]),
     "any name": ("getattr(held, name)\n", ["data.size=", "STEPS="]),
+    "a library that is given the file": ("make('c.yaml')\n", ["data.size=", "STEPS="]),
     "any section": ("print(held[stage]['size'])\n", ["data.size=", "STEPS="]),
     "a key of another section": ("print(held['other']['size'])\n", ["data.size="]),
     "a part that a key chooses": ("part = held[held['name']]\nprint(part['size'])\n", ["data.size=", "STEPS="]),

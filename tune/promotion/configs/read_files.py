@@ -28,6 +28,8 @@ KEY = re.compile(r"[A-Za-z_][\w-]*")
 STEM = re.compile(r"[\w-]{1,60}")
 """A file's name without what follows the point."""
 FOLDER = re.compile(r"[\w./-]{1,100}")
+NAMING = frozenset({"open", "Path", "PurePath", "join", "joinpath", "exists", "isfile", "is_file", "read"})
+"""Functions that are given a file's name, and whose result the program reads itself."""
 WRITING = frozenset("wax+")
 WRITERS = frozenset({"save", "dump", "safe_dump", "save_config", "to_json", "to_yaml", "to_csv", "savefig"})
 """Methods that are given the name of a file that they write."""
@@ -175,9 +177,17 @@ def _find_whole_reads(program: Program) -> frozenset[str]:
             found.add(ANY_KEY)
         for called in survey.calls:
             if is_of_library(called.node, survey, project):
+                found |= {ANY_KEY} if _takes_file(called.node) else set()
                 taken = find_taken_names(called.node)
                 found |= taken | ({ANY_KEY} if taken & loaded else set())
     return frozenset(found)
+
+
+def _takes_file(node: ast.Call) -> bool:
+    """Tell whether a library gets a config file by its name, and reads what it likes: ``from_json_file("a.json")``."""
+    texts = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    name = (dotted_path(node.func) or "").rpartition(".")[2]
+    return any(text.endswith(SUFFIXES) for text in texts) and name not in LOADS | NAMING | WRITERS
 
 
 def _find_loaded_names(tree: ast.Module) -> set[str]:

@@ -24,8 +24,8 @@ from tune.space.dimensions import canonical_name
 
 PATH = re.compile(r"\w+(\.\w+)+")
 """``cfg.learning_rate``: what a config or an object holds."""
-COMPUTED = re.compile(r"is computed: ([\w.\[\]'\"]+) \(")
-"""Tells what a value is read from that nothing else changes: ``args.lr``."""
+COMPUTED = re.compile(r"is computed: ([\w.\[\]'\"]+) \(([^)]*)\)")
+"""Tells what a value is read from that nothing else changes, and where: ``args.lr``, ``train.py:3``."""
 
 
 def complete_name(
@@ -130,10 +130,18 @@ def _list_names_of_others(word: str, program: Program) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in findings.refusals:
         read = COMPUTED.match(each.what)
-        is_passed = read is not None and last_word_of(read[1]) == word
+        is_passed = read is not None and last_word_of(read[1]) == word and _is_known(read[1], read[2], program)
         if not is_passed and constants.isdisjoint(map(canonical_name, each.names)):
             found |= {way: way for way in each.names}
     return found
+
+
+def _is_known(text: str, place: str, program: Program) -> bool:
+    """Tell whether what an expression reads at a place is a constant, or a setting, and no unknown object's."""
+    path = canonical_name(text)
+    if not path.isidentifier():
+        return _find_setting(path, program, ()) is not None
+    return any(place in each.reads and last_word_of(each.name) == path for each in find_constants(program))
 
 
 def _passes_on(constant: Constant, word: str, program: Program) -> bool:
