@@ -23,7 +23,7 @@ from functools import cached_property
 from tune.atomic_files import replace_files
 from tune.errors import ApplyError
 from tune.promotion.configs.config_file import ConfigPlace, ConfigSource, rewrite_config
-from tune.promotion.constant import Constant, ConstantKind, Site, Span
+from tune.promotion.constant import Constant, Site, Span
 from tune.promotion.find.expressions import environment_default
 from tune.promotion.find.literals import Symbol, Unknown, evaluate_literal
 from tune.promotion.program import Program, Source
@@ -241,20 +241,10 @@ def rewrite_sources(program: Program, values: Mapping[Constant, Value]) -> tuple
     """
     wanted: dict[str, list[tuple[Site, Constant, Value]]] = {}
     for constant, value in values.items():
-        for site in _find_sites_in_force(constant, program):
+        for site in constant.sites:
             wanted.setdefault(site.source, []).append((site, constant, value))
     rewrites = (_rewrite_source(program.sources[name], found) for name, found in wanted.items())
     return tuple(each for each in rewrites if each.raw != each.source.raw)
-
-
-def _find_sites_in_force(constant: Constant, program: Program) -> Iterator[Site]:
-    """Yield the sites, but for a parameter's default that is not what the program passes."""
-    for site in constant.sites:
-        node = SourceText(program.sources[site.source]).expressions.get(site.span)
-        held = None if node is None or constant.form is not ConstantKind.PARAMETER else evaluate_literal(node)
-        is_other = held is not None and not isinstance(held, Unknown) and not isinstance(constant.value, Unknown)
-        if not is_other or len(constant.sites) == 1 or repr(held) == repr(constant.value):
-            yield site
 
 
 def restore_expressions(now: Program, then: Program, constants: Mapping[Constant, Constant]) -> tuple[Rewrite, ...]:
