@@ -101,6 +101,23 @@ def test_a_default_that_is_set_later_counts(program_of, text, value):
     assert repr(find_option("--lr", program, find_options(program), "x").value) == repr(value)
 
 
+EARLIER = "import argparse\nparser = argparse.ArgumentParser()\nparser.set_defaults(lr=0.3)\n"
+
+
+@pytest.mark.parametrize(("given", "value"), [("default=0.01", 0.01), ("type=float", 0.3)])
+def test_a_default_that_is_set_earlier_counts_where_the_option_has_none(program_of, given, value):
+    program = program_of(f"{EARLIER}parser.add_argument('--lr', {given})\nprint(parser.parse_args().lr)\n")
+
+    assert find_option("--lr", program, find_options(program), "x").value == value
+
+
+def test_a_default_of_another_parser_is_not_written(program_of):
+    text = "other = parser.add_subparsers().add_parser('other')\nparser.add_argument('--lr', type=float)\n"
+    program = program_of(f"{EARLIER}{text}print(parser.parse_args().lr)\n")
+
+    assert find_option("--lr", program, find_options(program), "x").default is None
+
+
 def test_an_option_with_two_defaults_has_none_that_is_certain(program_of):
     program = program_of(PARSED + "other = argparse.ArgumentParser()\nother.add_argument('--lr', default=0.5)")
     assert find_option("--lr", program, find_options(program), "x").value == Unknown("declared more than once")

@@ -19,7 +19,7 @@ NO_RATE = frozenset(
 """Words that make another thing of a learning rate: ``LR_PATIENCE``."""
 CHANCES = frozenset({"dropout", "drop", "droprate", "pdrop", "p", "prob", "probability"})
 MOMENTUM = (0.5, 1)
-"""A ``beta`` outside of it is the weight of a term."""
+"""A plain ``beta`` outside of it is the weight of a term of a loss."""
 MOMENTA = frozenset({"momentum", "beta", "beta1", "beta2", "b1", "b2"})
 NEAR_ONE = frozenset({"gamma", "decay", "discount"})
 """Words of factors that are applied again and again: what counts is how far from 1 they are."""

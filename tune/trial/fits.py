@@ -82,8 +82,8 @@ class FitSummary:
 
     module: str
     """The name of the LightningModule's class."""
-    parameters: frozenset[str]
-    """The names of the module's parameters: one class may train different networks."""
+    layers: frozenset[str]
+    """The classes of the modules in it: one class may train different networks."""
     goes_on_with: int | None
     """The last earlier fit that trained weights which it began with; None: it trains a fresh module."""
     logged: Mapping[Stage, frozenset[str]]
@@ -99,7 +99,7 @@ class FitSummary:
 def select_counted_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule | None) -> CountedFits:
     """Return which fits a trial's score comes from; ``rule`` None: what such programs mean.
 
-    That is the mean where several fits train modules of one class with parameters of the same names, each a fresh one,
+    That is the mean where several fits train modules of one class with layers of the same classes, each a fresh one,
     as those of cross-validation are; else the last fit that logs the metric. Of fits that train the same weights
     further, the last stands for all. Raises MetricError where no fit does, or not the one that ``rule`` names.
     """
@@ -134,8 +134,8 @@ def select_counted_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule 
 
 
 def _builds_the_same(one: FitSummary, other: FitSummary) -> bool:
-    """Tell whether two fits train the same network, as far as names tell; their sizes may depend on the fold."""
-    return (one.module, one.parameters) == (other.module, other.parameters)
+    """Tell whether two fits train the same network, as far as classes tell: layers' sizes may depend on the fold."""
+    return (one.module, one.layers) == (other.module, other.layers)
 
 
 def _build_never_logged_error(fits: Sequence[FitSummary], metric: str, names: Sequence[str]) -> MetricError:
@@ -164,7 +164,7 @@ class _LoggedFit:
     trainer: Any
     """A weak reference."""
     module: str
-    parameters: frozenset[str]
+    layers: frozenset[str]
     max_epochs: int | None
     goes_on_with: int | None = None
     logged: dict[Stage, set[str]] = field(default_factory=dict)
@@ -199,7 +199,7 @@ class FitLog:
         return [
             FitSummary(
                 module=fit.module,
-                parameters=fit.parameters,
+                layers=fit.layers,
                 goes_on_with=fit.goes_on_with,
                 logged={stage: frozenset(names) for stage, names in fit.logged.items()},
                 max_epochs=fit.max_epochs,
@@ -220,7 +220,7 @@ class FitLog:
             _LoggedFit(
                 trainer=weakref.ref(trainer),
                 module=type(pl_module).__qualname__,
-                parameters=frozenset(name for name, _ in pl_module.named_parameters()),
+                layers=frozenset(type(each).__qualname__ for each in pl_module.modules()),
                 max_epochs=max_epochs if max_epochs is not None and max_epochs > 0 else None,
             )
         )

@@ -26,7 +26,7 @@ COMMANDS = ("fit", "validate", "test", "predict")
 MERGING = ("merge", "update")
 """What the names of functions hold that lay one mapping over another."""
 MAY_MERGE = re.compile(rb"(?i)merge|update|[*]{2}|[|]")
-"""What a source holds that does."""
+"""What a source holds that lays one mapping over another."""
 
 ConfigValues = list[tuple[Keys, ConfigPlace, Value]]
 

@@ -34,7 +34,7 @@ WRITING = frozenset("wax+")
 WRITERS = frozenset({"save", "dump", "safe_dump", "save_config", "to_json", "to_yaml", "to_csv", "savefig"})
 """Methods that are given the name of a file that they write."""
 BY_ANY_NAME = frozenset({"getattr", "setattr", "instantiate", "call"})
-"""Functions that may read a value whose name stands nowhere in the source."""
+"""Functions that may read a value whose name stands nowhere in the source; ``call`` is hydra's."""
 CASE_METHOD = re.compile(rb"\.(lower|upper|casefold|capitalize)\(\)")
 LOADS = frozenset({"safe_load", "load", "full_load", "unsafe_load", "loads", "CSafeLoader", "safe_load_all"})
 """Functions that return what a config file says."""

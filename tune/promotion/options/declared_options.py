@@ -59,7 +59,7 @@ def find_options(program: Program, args: Sequence[str] = ()) -> tuple[Option, ..
 
 
 def _with_changed_default(option: Option, changed: ChangedDefaults) -> Option:
-    value = changed.value_of(option.dest, option.value)
+    value = changed.value_of(option.dest, option.value, option.place)
     return option if value is option.value else replace(option, value=value, default=changed.sites.get(option.dest))
 
 

@@ -76,7 +76,7 @@ def is_dest_read(dest: str, project: Project) -> bool:
 
 
 def _reads_attribute(name: str, survey: ModuleScan, project: Project) -> bool:
-    """Tell whether a file reads an attribute of what a parser may have returned, which ``self`` is only by its name."""
+    """Tell whether a file reads an attribute of this name of what a parser may have filled: of no plain ``self``."""
     if name not in survey.attribute_reads or _may_be_self(project):
         return name in survey.attribute_reads
     for node in ast.walk(survey.source.tree):

@@ -11,6 +11,9 @@ from tune.promotion.find.project import Project
 from tune.promotion.find.scan import is_main_guard
 from tune.space.dimensions import Value
 
+PARSERS = frozenset({"ArgumentParser", "add_parser"})
+"""Functions that make a parser of argparse's."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChangedDefaults:
@@ -23,8 +26,13 @@ class ChangedDefaults:
     of_any: Unknown | None = None
     """The expression that may hold a default for every option: ``**config``; None where there is none."""
 
-    def value_of(self, dest: str, declared: Value | Unknown) -> Value | Unknown:
-        """Return the default of an option; ``declared``: its own."""
+    def value_of(self, dest: str, declared: Value | Unknown, place: str) -> Value | Unknown:
+        """Return the default of an option; ``declared``: its own, at a ``place``, which wins over an earlier one."""
+        site = self.sites.get(dest)
+        if site is not None and declared is not None and not isinstance(declared, Unknown):
+            file, _, line = place.rpartition(":")
+            if file == site.source and site.span.line < int(line):
+                return declared
         return self.values.get(dest, declared if self.of_any is None else self.of_any)
 
 
@@ -45,8 +53,16 @@ def changed_defaults(project: Project) -> ChangedDefaults:
                 text = Unknown(source_of(value))
                 values[dest] = evaluate_literal(value) if certain and dest not in values else text
                 sites[dest] = Site(survey.source.name, Span.from_node(value))
-    literal = {dest: site for dest, site in sites.items() if not isinstance(values[dest], Unknown)}
+    n_parsers = sum(_makes_parser(called.node) for survey in project.surveys.values() for called in survey.calls)
+    is_certain = n_parsers < 2  # of one of several parsers the options of another have nothing
+    literal = {dest: site for dest, site in sites.items() if is_certain and not isinstance(values[dest], Unknown)}
     return ChangedDefaults(values, literal, of_any)
+
+
+def _makes_parser(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name | ast.Attribute) and (
+        (node.func.id if isinstance(node.func, ast.Name) else node.func.attr) in PARSERS
+    )
 
 
 def _find_set_defaults(node: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:

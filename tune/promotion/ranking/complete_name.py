@@ -19,8 +19,10 @@ from tune.promotion.find_constants import (
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option_reads import NAMESPACES
 from tune.promotion.program import Program
+from tune.promotion.ranking.rank import rank_of_words
 from tune.promotion.source_edit import SourceText
 from tune.space.dimensions import canonical_name
+from tune.space.suggest_range import words_of
 
 PATH = re.compile(r"\w+(\.\w+)+")
 """``cfg.learning_rate``: what a config or an object holds."""
@@ -73,7 +75,8 @@ def complete_name(
             if any(list_words(way)[-n:] == wanted for way in each.names) and not _passes_on(each, wanted[-1], program)
         }
         named = {short: each for short, each in named.items() if each.reads} or named
-        named = {short: each for short, each in named.items() if len(named) == 1 or is_promising(each)}
+        is_kind = rank_of_words(frozenset(words_of(name))) is not None  # `seed` is never promising, and may be meant
+        named = {each: held for each, held in named.items() if (len(named) == 1 and not is_kind) or is_promising(held)}
         found = {_find_source_of_computed([each], program, args) or short for short, each in named.items()}
     return found.pop() if len(found) == 1 else name
 
