@@ -64,9 +64,12 @@ def find_constant(
         case []:
             _refuse_nameless(name, canonical_name(name), find_all(program), where)
             check_not_outside(name, program, where)
-            every = [*(option.name for option in find_options(program, args)), *shortest_names(program).values()]
-            n = sum(list_words(each)[-1:] == list_words(name) for each in every)
-            what = "is not a constant" if n < 2 else f"is the end of {n} names"
+            options = [option.name for option in find_options(program, args)]
+            ends = [each for each in options if list_words(each)[-1:] == list_words(name)]  # constants may take these
+            ends = ends or [
+                each for each in shortest_names(program).values() if list_words(each)[-1:] == list_words(name)
+            ]
+            what = "is not a constant" if len(ends) < 2 else f"is the end of {len(ends)} names"
             hint = _build_hint([name], constants, program, args)
             raise ConstantError(where, f"{name!r} {what} of {program.source.name}", hint)
         case several:
