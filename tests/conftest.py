@@ -3,7 +3,6 @@
 import pickle
 import sys
 import threading
-from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -16,30 +15,6 @@ TESTS = Path(__file__).parent
 UNIT = frozenset((TESTS / "unit_tests.txt").read_text(encoding="utf-8").split())
 """The files of the unit layer: `pytest -m unit` runs them alone, and neither torch nor Ray is imported."""
 HEAVY = frozenset({"torch", "pytorch_lightning", "lightning", "ray"})
-LONG = frozenset(
-    {
-        "cli/test_confirm.py",
-        "cli/test_dashboards.py",
-        "cli/test_promises.py",
-        "cli/test_retrain.py",
-        "cli/test_watched_search.py",
-        "results/test_report_browser.py",
-        "search/test_doors_shut.py",
-        "search/test_drift.py",
-        "search/test_faults.py",
-        "search/test_full_disk.py",
-        "search/test_kill.py",
-        "search/test_pause.py",
-        "search/test_resume.py",
-        "search/test_schedulers.py",
-        "search/test_searching.py",
-        "search/test_stopped.py",
-        "search/test_tensorboard.py",
-        "test_notebook.py",
-        "trial/test_order_of_trials.py",
-    }
-)
-"""Files of few tests that take 20 s or more."""
 
 
 def pytest_ignore_collect(collection_path, config):
@@ -50,22 +25,10 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
-def pytest_configure(config):
-    config.option.loadscopereorder = False  # xdist: files come as they are sorted below
-
-
-def pytest_collection_modifyitems(config, items):
-    if hasattr(config, "workerinput"):  # of xdist, which begins with the files of most tests: the LONG ones come last
-        n_tests = Counter(item.path for item in items)
-        items.sort(key=lambda item: (find_name(item) not in LONG, -n_tests[item.path], find_name(item)))
+def pytest_collection_modifyitems(items):
     for item in items:
-        if find_name(item) in UNIT and not item.get_closest_marker("slow"):
+        if item.path.relative_to(TESTS).as_posix() in UNIT and not item.get_closest_marker("slow"):
             item.add_marker("unit")
-
-
-def find_name(item):
-    """Return the path of a test's file below `tests/`."""
-    return item.path.relative_to(TESTS).as_posix()
 
 
 def pytest_sessionfinish(session):
