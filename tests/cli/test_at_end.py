@@ -1,5 +1,7 @@
 """What makes ready for the report comes when the first trials are through, and once."""
 
+import sys
+
 import pytest
 
 from tune.cli.terminal import report_at_end as at_end
@@ -60,3 +62,11 @@ def test_it_is_made_ready_after_a_minute_at_the_latest(ended, monkeypatch):
 
 def test_who_wants_no_report_waits_for_none(ended):
     assert ended(1, [0], wanted=False) == [0]
+
+
+def test_a_library_that_cannot_be_imported_beside_the_search_is_left_to_the_report(monkeypatch):
+    monkeypatch.setattr(at_end, "LIBRARIES", ("no_such_library_at_all", "plotly"))
+
+    at_end.preload_libraries()
+
+    assert "plotly" in sys.modules

@@ -1,5 +1,6 @@
 """The report at the end of a search: made from the files while the prompt waits, so nothing else may take its time."""
 
+import contextlib
 import functools
 import gc
 import importlib
@@ -80,11 +81,15 @@ LIBRARIES = (
 
 @functools.cache
 def preload_libraries() -> None:
-    """Import them, and pack plotly.js, once; the report is faster then, and no different."""
+    """Import them, and pack plotly.js, once; the report is faster then, and no different.
+
+    One that cannot be imported here, also where another thread is about to, is imported again by the report itself.
+    """
     from tune.results.report.page import plotly_js
 
     with collector_paused():
         for library in LIBRARIES:
-            importlib.import_module(library)
+            with contextlib.suppress(Exception):
+                importlib.import_module(library)
         gc.freeze()
     plotly_js()
