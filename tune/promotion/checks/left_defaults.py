@@ -38,9 +38,9 @@ def _find_calls_without(parameter: str, program: Program) -> Iterator[tuple[str,
             match project.resolve_name(path, survey) if path is not None else None:
                 case LibrarySymbol(path=there) if there.startswith("torch."):
                     names = parameters_of(there) or ()
-                    if not may_be_executed(called, project):
+                    if parameter not in names or not may_be_executed(called, project):
                         continue
-                    if parameter in names and not _may_give(called.node, parameter, names.index(parameter)):
+                    if not _may_give(called.node, parameter, names.index(parameter)):
                         yield survey.place_of_line(called.node.lineno), there.rpartition(".")[2]
 
 

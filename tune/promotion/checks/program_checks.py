@@ -203,24 +203,25 @@ def program_warnings(program: Program, *, is_script: bool, seed_is_chosen: bool 
     """Return warnings; ``seed_is_chosen``: the search has another seed than the usual one, which is to do something."""
     warnings = [*outside_warnings(program)]
     if seed_is_chosen and (places := list(_find_seeding(program, is_script=is_script))):
-        warnings.append(f"{_join_places(places)}: the program seeds itself: the search's `seed` changes nothing below")
+        warnings.append(f"{join_places(places)}: the program seeds itself: the search's `seed` changes nothing below")
     if places := list(_device_choices(program)):
         warnings.append(
-            f"{_join_places(places)}: the program names its GPU itself; a trial keeps the one that it is given"
+            f"{join_places(places)}: the program names its GPU itself; a trial keeps the one that it is given"
         )
     if places := find_line_magics(program):
         warnings.append(
-            f"{_join_places(places)}: `get_ipython()` is there in a notebook alone: trials leave such lines out"
+            f"{join_places(places)}: `get_ipython()` is there in a notebook alone: trials leave such lines out"
         )
     if places := list(_temporary_folder_reads(program)):
         warnings.append(
-            f"{_join_places(places)}: each trial has a temporary folder of its own, which is removed with it: "
+            f"{join_places(places)}: each trial has a temporary folder of its own, which is removed with it: "
             "trials share no lock and no file there"
         )
     return tuple(warnings)
 
 
-def _join_places(places: Sequence[str]) -> str:
+def join_places(places: Sequence[str]) -> str:
+    """Return the first places in one line; ``...`` stands for the others."""
     return ", ".join(places[:MAX_PLACES]) + (", ..." if len(places) > MAX_PLACES else "")
 
 
@@ -274,7 +275,7 @@ def _lines_that_read_temporary_folder(tree: ast.AST) -> Iterator[int]:
 
 
 def _last_name(function: ast.expr) -> str:
-    """Return ``lr_find`` of ``Tuner(trainer).lr_find``; empty where it has no name."""
+    """Return ``mkdtemp`` of ``tempfile.mkdtemp``, whatever stands before it; empty where it has no name."""
     match function:
         case ast.Attribute(attr=name) | ast.Name(id=name):
             return name

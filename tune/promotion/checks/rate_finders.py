@@ -3,13 +3,13 @@
 import ast
 from collections.abc import Iterator, Sequence
 
+from tune.promotion.checks.program_checks import join_places
 from tune.promotion.configs.monitored import SettingsInForce
 from tune.promotion.find.project import project_of
 from tune.promotion.metric.find_metric import is_left_out
 from tune.promotion.program import Program
 
 RATE_FINDERS = frozenset({"LearningRateFinder", "lr_find"})
-MAX_PLACES = 3
 
 
 def rate_finder_warnings(program: Program, args: Sequence[str] = ()) -> tuple[str, ...]:
@@ -18,10 +18,8 @@ def rate_finder_warnings(program: Program, args: Sequence[str] = ()) -> tuple[st
     A call in an arm of a condition that is not executed with the values in force does not count.
     """
     places = list(dict.fromkeys(_find_calls(program, args)))
-    if not places:
-        return ()
-    shown = ", ".join(places[:MAX_PLACES])
-    return (f"{shown}: each trial looks for its learning rate, over one that is searched",)
+    told = f"{join_places(places)}: each trial looks for its learning rate, over one that is searched"
+    return (told,) if places else ()
 
 
 def _find_calls(program: Program, args: Sequence[str]) -> Iterator[str]:
