@@ -25,6 +25,14 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Replace the scheduler of `--dist loadfile`; optional, for pytest runs without xdist, too."""
+    from tests.restarting_scheduler import RestartingFileScheduling
+
+    return RestartingFileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.relative_to(TESTS).as_posix() in UNIT and not item.get_closest_marker("slow"):
