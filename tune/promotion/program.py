@@ -246,17 +246,22 @@ def _follow_imports(
     found: dict[str, Source] = {}
     unresolved: dict[str, str] = {}
     named: dict[str, Path | None] = {}
+    packages: dict[Path, tuple[Path, ...]] = {}
+    seen: set[Path] = set()
     waiting = [program.path]
     while waiting:
         path = waiting.pop()
-        name = program.name_of(path)
-        if name not in found:
+        if path not in seen:
+            seen.add(path)
+            name = program.name_of(path)
             if path not in read:
                 read[path] = _read_copy(path, name) if program.is_snapshot else Source.parse_file(path, name)
                 added.update(dict.fromkeys(added_folders(read[path].raw, path)))
             found[name] = read[path]
             imported = list(_imported_files(found[name], finder, unresolved))
-            waiting += reversed([*imported, *_packages_of(path, program)])
+            if path.parent not in packages:
+                packages[path.parent] = tuple(_packages_of(path, program))
+            waiting += reversed([*imported, *packages[path.parent]])
         if not waiting:
             waiting += reversed(list(_named_files(found, finder, program, named)))
     return found, unresolved, named

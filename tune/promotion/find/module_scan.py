@@ -135,14 +135,12 @@ class ModuleScan:
 def dotted_path(node: ast.expr) -> str | None:
     """Return ``a.b['c']`` as ``a.b.c``; None for an expression that is no such path."""
     parts: list[str] = []
-    while True:
-        match node:
-            case ast.Attribute(value=inner, attr=part):
-                parts.append(part)
-            case ast.Subscript(value=inner, slice=ast.Constant(value=str(part))):
-                parts.append(part)
-            case ast.Name(id=part):
-                return ".".join([part, *reversed(parts)])
-            case _:
-                return None
-        node = inner
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and type(node.slice.value) is str:
+            parts.append(node.slice.value)
+        else:
+            return None
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if parts else node.id

@@ -252,18 +252,13 @@ def _read_as_imported(survey: ModuleScan, name: str) -> Iterator[Place]:
 
 
 def _first_places(*places: Iterable[Place]) -> tuple[str, ...]:
-    found = dict.fromkeys(
-        survey.place_of_line(line) for survey, line in itertools.islice(_drop_duplicates(places), MAX_PLACES)
-    )
-    return tuple(found)
-
-
-def _drop_duplicates(places: Iterable[Iterable[Place]]) -> Iterator[Place]:
-    seen: set[tuple[int, int]] = set()
+    found: dict[tuple[int, int], str] = {}
     for survey, line in itertools.chain.from_iterable(places):
-        if (id(survey), line) not in seen:
-            seen.add((id(survey), line))
-            yield survey, line
+        if (key := (id(survey), line)) not in found:
+            found[key] = survey.place_of_line(line)
+            if len(found) == MAX_PLACES:
+                break
+    return tuple(dict.fromkeys(found.values()))
 
 
 def takes_any_class_by_cli(project: Project) -> bool:
