@@ -72,8 +72,8 @@ def test_a_verdict_is_not_asked_for_where_nothing_was_better(tmp_path, verbs):
     ("hardcoded", "noise", "finding", "outcome"),
     [
         (TRUE[0], NOISE, "gain", "better"),
-        (0.929, 0.02, "noise", "nothing better"),
-        (0.99, NOISE, "loss", "nothing better"),
+        pytest.param(0.929, 0.02, "noise", "nothing better", marks=pytest.mark.slow),
+        pytest.param(0.99, NOISE, "loss", "nothing better", marks=pytest.mark.slow),
     ],
 )
 def test_a_verdict_is_told_with_its_interval_and_decides_what_status_and_apply_say(

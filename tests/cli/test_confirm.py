@@ -72,6 +72,7 @@ def test_confirm_when_a_search_has_ended_then_its_best_race_and_the_winner_is_ju
     assert verdict in capfd.readouterr().out.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray")
 def test_confirm_when_resume_is_told_then_a_search_without_it_is_confirmed(project, tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["run_search.py"])

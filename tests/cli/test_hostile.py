@@ -276,7 +276,7 @@ def write_odd_experiment(folder, metric, constant, choice, reason):
     return write_experiment(folder, trials, json.dumps(space), program=program)
 
 
-@settings(max_examples=25, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
 @given(metric=WORDS, constant=WORDS, choice=WORDS, reason=words(PARTS | TEXT))
 def test_no_text_of_an_experiment_does_anything_to_the_output(
     tmp_path_factory, monkeypatch, capfdbinary, metric, constant, choice, reason

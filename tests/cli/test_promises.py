@@ -159,6 +159,7 @@ def test_a_configuration_that_has_finished_is_taken_from_the_ledger(first, proje
     assert len(folders) == 16 - len(repeats)
 
 
+@pytest.mark.slow
 def test_two_searches_of_one_seed_are_the_same(first, second):
     assert len(first) == 16
     assert told(first) == told(second)

@@ -74,7 +74,7 @@ def test_a_flipped_bit_at_the_start_of_a_checkpoint_is_called_damage(trial):
         file.write_bytes(whole)
 
 
-@settings(max_examples=60, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_damaged_checkpoint_is_refused_or_has_the_same_weights(trial, data):
     file = trial.files.best_checkpoint
@@ -90,7 +90,7 @@ def test_a_damaged_checkpoint_is_refused_or_has_the_same_weights(trial, data):
     assert same(loaded, weights)
 
 
-@settings(max_examples=60, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_damaged_checkpoint_is_none_to_go_on_from_or_is_as_far_as_it_was(trial, data):
     file = trial.files.last_checkpoint

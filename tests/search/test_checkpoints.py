@@ -117,7 +117,7 @@ metric: Score/Val
 mode: max
 constants:
   LR: {loguniform: [1e-3, 1]}
-trials: 60
+trials: 24
 concurrency: 2
 trainer: {max_epochs: 2}
 keep_checkpoints: 3
@@ -152,7 +152,7 @@ class Sampler(threading.Thread):
         return {trial.number for trial in trials if trial.state.is_finished()}
 
 
-def test_a_search_of_sixty_trials_when_three_are_kept_then_never_holds_more(search, programs, tmp_path):
+def test_a_search_of_many_trials_when_three_are_kept_then_never_holds_more(search, programs, tmp_path):
     program = programs("paced")
     program.write_text(program.read_text().replace("PACE_S = 0.2", "PACE_S = 0.01"))
     sampler = Sampler(ExperimentPaths(tmp_path / "storage" / "exp"))
@@ -165,7 +165,7 @@ def test_a_search_of_sixty_trials_when_three_are_kept_then_never_holds_more(sear
 
     outcomes = searched.finished.outcomes
     best = max((each for each in outcomes if not each.is_baseline), key=lambda each: (each.score, -each.number))
-    assert len(outcomes) == 60
+    assert len(outcomes) == 24
     assert sampler.n_looks > 20
     assert sampler.most <= 3 + 1
     assert len(holders(searched.paths)) == 4

@@ -221,6 +221,7 @@ def test_all_trials_complete_beside_a_gpu_that_fails_the_pre_flight_and_one_that
     assert " failed 1 trial, which ran again: check it, or leave it out with `--gpu`\n" in results
 
 
+@pytest.mark.slow
 def test_a_pre_flight_that_fails_on_a_second_gpu_fails_by_the_program(tmp_path):
     with pytest.raises(AssertionError, match=r"the baseline failed in the pre-flight: RuntimeError: CUDA error: uns"):
         search(tmp_path, 'raise RuntimeError("CUDA error: unspecified launch failure")\n', trials="3")

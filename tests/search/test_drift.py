@@ -83,6 +83,7 @@ def best(searched):
     return max(max(trial.intermediate_values.values()) for trial in searched.study.trials)
 
 
+@pytest.mark.slow
 def test_the_step_after_a_mutation_is_made_with_the_mutated_rate(search, program):
     text = HEAD.replace("trainer: {", "trainer: {max_epochs: 6, ")
     searched = search(program, text + PBT + "trials: 5\n")

@@ -211,6 +211,7 @@ def test_a_worker_that_dies_behind_the_end_of_a_trial_loses_none_of_its_epochs(s
     assert ["ends by a signal" in searched.version(trial).log.read_text() for trial in trials].count(True) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the actors are found by the titles of their processes")
 def test_actors_that_are_killed_before_the_preflight_end_the_search_with_how_to_begin_again(tmp_path):
     space = SPACE.format(faults=["none", "better"], rest="trials: 2\nsystem: faults.py", width=1)

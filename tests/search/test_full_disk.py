@@ -129,6 +129,7 @@ def test_checkpoints_that_fill_the_disk_pause_the_search_until_there_is_room(sea
     assert ended.items() <= {trial.number: trial for trial in resumed.study.trials}.items()
 
 
+@pytest.mark.slow
 def test_a_disk_that_others_fill_between_two_trials_pauses_the_search_until_there_is_room(search, resume, small_disk):
     program = write_program(small_disk.parent / "project", "paced")
     searched = search(program, SPACE, on_end=lambda outcome: fill(small_disk))

@@ -31,6 +31,7 @@ def make_gpus(*used):
     return [{**gpu, "uuid": f"GPU-{number}", "used": each} for number, each in enumerate(used)]
 
 
+@pytest.mark.slow
 def test_a_gpu_that_others_have_filled_is_left_out_which_is_told_once(tmp_path):
     ran, records = search(tmp_path, *WORDS, gpus=make_gpus(0.5, 75, 0.5), takes="")
 

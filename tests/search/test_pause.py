@@ -35,6 +35,7 @@ def call(tmp_path, capfd):
     return run
 
 
+@pytest.mark.slow
 def test_a_pause_in_which_nothing_runs_is_ended_at_once(tmp_path, call):
     write_program(tmp_path / "project", "paced").with_name("s.yaml").write_text(SPACE)
     words = [sys.executable, ROOT / "run_search.py", "--space", "s.yaml", "--quiet", "--no-report"]

@@ -32,6 +32,7 @@ def profiled(search, tmp_path_factory):
     return experiment, read_profile(experiment.trials, experiment.paths), ends[-1] - began
 
 
+@pytest.mark.slow
 def test_the_parts_of_each_worker_add_up_to_the_wall_time(profiled):
     _, found, wall_s = profiled
 

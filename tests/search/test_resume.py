@@ -68,7 +68,7 @@ def cut_short(search, tmp_path_factory):
     return searched
 
 
-@pytest.mark.parametrize("left", [None, "[" * 10_000])
+@pytest.mark.parametrize("left", [pytest.param(None, marks=pytest.mark.slow), "[" * 10_000])
 def test_a_search_goes_on_without_the_record_of_a_baseline_that_has_ended(cut_short, resume, tmp_path, left):
     paths = ExperimentPaths(tmp_path / "exp")
     shutil.copytree(cut_short.paths.folder, paths.folder)

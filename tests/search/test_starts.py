@@ -122,6 +122,7 @@ def test_what_somebody_else_wrote_there_is_not_heard(ledger, reopened, tmp_path,
     assert list(read_events(tmp_path / "exp" / "study.journal", {})) == []
 
 
+@pytest.mark.slow
 def test_a_search_whose_trials_take_long_to_start_judges_them_later(search, programs):
     searched = search(programs("slow_start", PROGRAM), SPACE)
     assert searched.error is None
