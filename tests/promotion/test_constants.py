@@ -623,6 +623,28 @@ SHORT = {
     "dashes that were typed": (f"{PARSER}p.add_argument('--a.lr', default=0.1)\n", "--lr", "--lr"),
     "a part of a word": ("LEARNING_RATE = 0.1\nprint(LEARNING_RATE)\n", "rate", "rate"),
     "nothing": ("LR = 0.1\nprint(LR)\n", "width", "width"),
+    "another usual name": ("LEARNING_RATE = 0.1\nprint(LEARNING_RATE)\n", "lr", "LEARNING_RATE"),
+    "another usual name of an argument": (
+        "class Net:\n    def __init__(self, learning_rate=0.1):\n        self.lr = learning_rate\nNet(learning_rate=0.2)\n",
+        "LR",
+        "Net.learning_rate",
+    ),
+    "another usual name of an option": (
+        f"{PARSER}p.add_argument('--drop-rate', default=0.1)\n",
+        "dropout",
+        "--drop-rate",
+    ),
+    "another usual name of two": (
+        "class C:\n    learning_rate = 3\nclass D:\n    learning_rate = 1\nprint(C.learning_rate, D.learning_rate)\n",
+        "lr",
+        "learning_rate",
+    ),
+    "two other usual names": ("hidden = 1\nhidden_size = 3\nprint(hidden, hidden_size)\n", "hidden_dim", "hidden_dim"),
+    "another usual name beside a refused one": (
+        "LEARNING_RATE = 0.1\ndef f():\n    lr = 0.1\n    lr = 0.2\n    print(lr, LEARNING_RATE)\nf()\n",
+        "lr",
+        "lr",
+    ),
 }
 
 

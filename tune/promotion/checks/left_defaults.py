@@ -9,23 +9,21 @@ from tune.promotion.find.signatures import parameters_of
 from tune.promotion.options.option_reads import may_be_executed
 from tune.promotion.program import Program
 from tune.promotion.ranking.rank import rank_of_receiver, rank_of_words
+from tune.promotion.ranking.spellings import find_other_spellings
 from tune.space.dimensions import canonical_name
 from tune.space.suggest_range import words_of
-
-OTHER_NAMES = {"learning_rate": "lr", "bs": "batch_size"}
-"""Names that users give to parameters of torch."""
 
 
 def describe_left_default(name: str, program: Program) -> str | None:
     """Return which call of torch's leaves a parameter at its default, and what helps; None where none does."""
     owner, _, last = canonical_name(name.strip("-=")).rpartition(".")
-    parameter = OTHER_NAMES.get(last.casefold(), last)
-    is_known = rank_of_words(frozenset(words_of(parameter))) is not None
-    for place, callee in _find_calls_without(parameter, program):
-        # No value of the others, such as `generator`, is searched
-        if owner in ("", callee) and (is_known or rank_of_receiver(callee, parameter) is not None):
-            what = f"{place} leaves {parameter} of {callee} at its default"
-            return f"{what}: write it there, `{parameter}=...`, to search it"
+    for parameter in (last, *find_other_spellings(last)):
+        is_known = rank_of_words(frozenset(words_of(parameter))) is not None
+        for place, callee in _find_calls_without(parameter, program):
+            # No value of the others, such as `generator`, is searched
+            if owner in ("", callee) and (is_known or rank_of_receiver(callee, parameter) is not None):
+                what = f"{place} leaves {parameter} of {callee} at its default"
+                return f"{what}: write it there, `{parameter}=...`, to search it"
     return None
 
 

@@ -20,6 +20,7 @@ from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option_reads import NAMESPACES
 from tune.promotion.program import Program
 from tune.promotion.ranking.rank import rank_of_words
+from tune.promotion.ranking.spellings import find_other_spellings
 from tune.promotion.source_edit import SourceText
 from tune.space.dimensions import canonical_name
 from tune.space.suggest_range import words_of
@@ -39,10 +40,33 @@ def complete_name(
     promising one is meant: the batch size of the loader that trains. A name that leads somewhere itself, and one that
     may mean several things or something that is refused, is returned as it is; of a computed value what alone it is
     made of: ``--lr`` of ``lr = args.lr``. A parameter that takes the value of a file under the same name means that
-    one: ``train.lr=``.
+    one: ``train.lr=``. Where nothing has the name, ``lr`` is what alone is called by another usual name of the same
+    hyperparameter: ``learning_rate``.
     """
     if name.startswith("-") or name.endswith("="):
         return name
+    completed = _complete_spelling(name, program, args, is_promising)
+    if completed != name or _is_name_of_any(name, program, args):
+        return completed
+    others = [each for each in find_other_spellings(name) if _is_name_of_any(each, program, args)]
+    return _complete_spelling(others[0], program, args, is_promising) if len(others) == 1 else name
+
+
+def _is_name_of_any(name: str, program: Program, args: Sequence[str]) -> bool:
+    """Tell whether an option, a constant, or what cannot be searched ends so."""
+    wanted = list_words(name)
+    n = len(wanted)
+    findings = find_all(program)
+    names = (
+        *(way for option in find_options(program, args) for way in option.names),
+        *(way for each in (*findings.constants, *findings.refusals) for way in each.names),
+    )
+    return any(list_words(way)[-n:] == wanted for way in names)
+
+
+def _complete_spelling(
+    name: str, program: Program, args: Sequence[str], is_promising: Callable[[Constant], bool]
+) -> str:
     if known := find_candidates(name, program, find_constants(program)):
         chosen = [each for each in known if isinstance(each, Constant) and is_promising(each)]
         if len(chosen) == 1 < len(known) and not any(isinstance(each, UnsupportedConstant) for each in known):
