@@ -169,6 +169,19 @@ def test_a_metric_of_a_test_is_asked_for_before_a_search_is_judged_by_it(tmp_pat
     assert "  --metric test_loss  which of these to judge by: test_loss (logged in a run" in capfd.readouterr().err
 
 
+def test_a_program_that_comes_to_its_end_without_a_fit_is_told_so_when_its_metric_is_asked_for(
+    tmp_path, monkeypatch, capfd
+):
+    text = GAN.replace("    pl.Trainer", "    if Path('old.ckpt').exists():\n        sys.exit()\n    pl.Trainer")
+    monkeypatch.chdir(
+        write_program(tmp_path / "project", "gan", f"import sys\nfrom pathlib import Path\n{text}").parent
+    )
+    Path("old.ckpt").touch()
+
+    assert main(["promote", "gan.py", "LR"]) == 2
+    assert capfd.readouterr().err.startswith("the program never calls Trainer.fit\n  It comes to its end without: ")
+
+
 @pytest.mark.parametrize("command", ASKED, ids=["promote", "search"])
 def test_which_of_the_losses_of_two_networks_is_meant_is_asked(command, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(sys, "argv", ["promotune"])

@@ -224,6 +224,11 @@ UNREAD = {
         "lr=",
         "the program ends when it is given lr=0.0001: unrecognized arguments: lr=0.0001",
     ),
+    "an option that another parser does not know": (
+        ARGPARSE + "net = Net(lr=parser.parse_args().lr)\nargparse.ArgumentParser().parse_args()\ntrain(net)",
+        "--lr",
+        "the program ends when it is given --lr=0.0001: unrecognized arguments: --lr=0.0001",
+    ),
     "a word that click refuses": (
         CLICK.replace("(standalone_mode=False)", "()"),
         "lr=",

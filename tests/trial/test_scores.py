@@ -342,6 +342,16 @@ def test_curve_when_a_stage_outside_of_fit_alone_logs_the_metric_then_it_is_the_
     assert baseline.files.best_checkpoint.exists()
 
 
+@pytest.mark.parametrize(("name", "is_warned"), [("loss", True), ("score", False), ("train_loss", False)])
+def test_a_metric_of_training_alone_is_warned_of_unless_its_name_says_so(searched, name, is_warned):
+    more = f"def in_training(module, index): module.log({name!r}, 1.0, on_step=False, on_epoch=True)"
+    _, baseline = searched(in_main("fit()", more), metric=name, mode="min")
+
+    doubt = "loss is logged in training alone: a search by it chooses what fits the training data best"
+    told = f"{doubt}; `metric` may name one of validation" if is_warned else None
+    assert baseline.record.counted_fits.describe_doubt(name) == told
+
+
 FOLDS = "for fold in range(3): fit(2, Net(fold / 8))"
 
 
@@ -535,7 +545,12 @@ REFUSED = {
         "fit 4 does not log 'score'",
         "Of its 3 fits these log it: 1, 2, 3.",
     ),
-    "no fit": ("pass", {}, "the program never calls Trainer.fit", "Logged: none."),
+    "no fit": (
+        "pass",
+        {},
+        "the program never calls Trainer.fit",
+        "It comes to its end without: an option, or a file that lies there, may lead it past its training.",
+    ),
     "a name without its loader": (
         "built = trainer(); built.fit(Net(), loader(), [loader(), loader()])",
         {},

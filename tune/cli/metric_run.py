@@ -27,6 +27,7 @@ def run_for_metric(program: Program, shape: Shape, trainer: dict[str, Value]) ->
     from tune.experiment.records import read_record
     from tune.search.run import KEPT_NOTHING, run_search
     from tune.search.spec import Search
+    from tune.trial.fits import NEVER_FITS, NEVER_FITS_HINT
 
     check_folder(Path.cwd())
     settings = Settings(trials=1, trainer=trainer)
@@ -52,13 +53,15 @@ def run_for_metric(program: Program, shape: Shape, trainer: dict[str, Value]) ->
             paths=ExperimentPaths(Path(folder)),
             rehearsal=True,
         )
-        with contextlib.suppress(MetricError):  # as expected: the record holds what is logged
+        with contextlib.suppress(MetricError):  # as expected: the records hold what is logged
             if (fault := run_search(search).fault) is not None:
                 raise type(fault)(fault.where, fault.what, KEPT_NOTHING)
         found = (read_record(VersionPaths(version)) for version in Path(folder).iterdir() if version.is_dir())
         records = [record for record in found if record is not None]
     logged = next((record for record in records if record.logged), None)
     if logged is None:
+        if any(each.failure is not None and each.failure.message == NEVER_FITS for each in records):
+            raise MetricError(None, NEVER_FITS, NEVER_FITS_HINT)
         raise MetricError(None, "the program logs no metric", "Log a metric with self.log.")
     is_judged = any(logged.logged_in.get(stage) for stage in ("val", "validate"))
     origin = IN_A_RUN if is_judged else f"{IN_A_RUN}, and nothing in validation"

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from tune.promotion.metric.metric import is_of_training
+
 Stage = Literal["train", "val", "validate", "test"]
 """Of the program: training, validation within ``Trainer.fit``, ``Trainer.validate``, ``Trainer.test``."""
 
@@ -50,7 +52,13 @@ class CountedFits:
         return f"score: {metric}{of_fits}{outside}" if of_fits or outside else None
 
     def describe_doubt(self, metric: str) -> str | None:
-        """Return a warning where the score is measured on the test set; None where it is not."""
+        """Return a warning where the score is measured on the test set, or in training alone; None where it is not.
+
+        A name such as ``train_loss`` says the second itself, and is warned of before anything is run.
+        """
+        if self.stage == "train" and not is_of_training(metric):
+            what = f"{metric} is logged in training alone: a search by it chooses what fits the training data best"
+            return f"{what}; `metric` may name one of validation"
         if self.stage != "test":
             return None
         what = f"{metric} is logged in Trainer.test alone: a search by it chooses what fits the test set best"

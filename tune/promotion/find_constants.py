@@ -29,6 +29,7 @@ from tune.promotion.find.variables import COMPUTED_FROM, find_attributes, find_v
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.required_words import describe_hidden_options, describe_positional, describe_unnamed_file
 from tune.promotion.program import Program, suggest_listing
+from tune.promotion.ranking.spellings import find_other_spellings
 from tune.space.dimensions import canonical_name
 
 INIT_ARGS = "init_args"
@@ -277,6 +278,8 @@ def _find_meant(name: str, constants: tuple[Constant, ...], program: Program, ar
     known = {**held, **options}
     near = did_you_mean(name, known) if "." in name else None
     fitting = [near] if near is not None else _select_by_last_word(last_word_of(name), options, held)
+    for other in find_other_spellings(name) if not fitting else ():
+        fitting += _select_by_last_word(other, options, held)
     if not fitting:
         plain = [way for way in known if "." not in canonical_name(way)]
         near = did_you_mean(name, [*plain, *map(last_word_of, known)])

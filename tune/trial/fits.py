@@ -96,6 +96,10 @@ class FitSummary:
         return any(metric in names for names in self.logged.values())
 
 
+NEVER_FITS = "the program never calls Trainer.fit"
+NEVER_FITS_HINT = "It comes to its end without: an option, or a file that lies there, may lead it past its training."
+
+
 def select_counted_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule | None) -> CountedFits:
     """Return which fits a trial's score comes from; ``rule`` None: what such programs mean.
 
@@ -142,7 +146,7 @@ def _build_never_logged_error(fits: Sequence[FitSummary], metric: str, names: Se
     listed, near = list_names(names, what="logged"), did_you_mean(metric, names)
     hint = listed if near is None else f"Did you mean {near!r}? {listed}"
     if not fits:
-        return MetricError(None, "the program never calls Trainer.fit", hint)
+        return MetricError(None, NEVER_FITS, hint if names else NEVER_FITS_HINT)
     validates = any({"val", "validate"} & fit.logged.keys() for fit in fits)
     what = f"{metric!r} is never logged"
     return MetricError(None, what if validates else f"{what}, and nothing is validated", hint)

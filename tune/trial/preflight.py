@@ -245,7 +245,10 @@ class Preflight:
             word = " ".join(option_words({key: self._job.options[key]}, values))
             what = f"the program ends when it is given {word}: {said}"
             name = f"--{key.strip('+~=')}" if key.endswith("=") else "a value that its parser takes"
-            raise UnreadOptionError(key, what, f"Write {name}, or take it out of the space.")
+            hint = f"Write {name}, or take it out of the space."
+            if "unrecognized arguments" in said and not key.endswith("="):
+                hint = "Another parser of the program reads this line, too: search what takes the value in its place."
+            raise UnreadOptionError(key, what, hint)
         for key in values:
             if key in reads.unopened:
                 option = self._job.options[key]
