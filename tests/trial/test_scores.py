@@ -342,14 +342,50 @@ def test_curve_when_a_stage_outside_of_fit_alone_logs_the_metric_then_it_is_the_
     assert baseline.files.best_checkpoint.exists()
 
 
-@pytest.mark.parametrize(("name", "is_warned"), [("loss", True), ("score", False), ("train_loss", False)])
-def test_a_metric_of_training_alone_is_warned_of_unless_its_name_says_so(searched, name, is_warned):
-    more = f"def in_training(module, index): module.log({name!r}, 1.0, on_step=False, on_epoch=True)"
-    _, baseline = searched(in_main("fit()", more), metric=name, mode="min")
+OF_TRAINING = (
+    "is logged in training alone: a search by it chooses what fits the training data best; `metric` may name one"
+)
+OF_ONE_BATCH = (
+    "is the value of the last batch of each epoch alone: it is logged for steps; `self.log(..., on_epoch=True)`"
+)
+DOUBTS = {
+    "training alone": (
+        "in_training(module, index): module.log('loss', 1.0, on_step=False, on_epoch=True)",
+        "loss",
+        OF_TRAINING,
+    ),
+    "its name says so": (
+        "in_training(module, index): module.log('train_loss', 1.0, on_epoch=True)",
+        "train_loss",
+        None,
+    ),
+    "validation": ("in_training(module, index): pass", "score", None),
+    "steps": ("in_training(module, index): module.log('train_loss', 1.0)", "train_loss", OF_ONE_BATCH),
+    "steps of a callback's log_dict": (
+        "in_training(module, index): module.log_dict({'train_loss': 1.0, 'b': 2.0})",
+        "train_loss",
+        OF_ONE_BATCH,
+    ),
+    "both, by the step": (
+        "in_training(module, index): module.log('train_loss', 1.0, on_step=True, on_epoch=True)",
+        "train_loss_step",
+        OF_ONE_BATCH,
+    ),
+    "both, by the epoch": (
+        "in_training(module, index): module.log('train_loss', 1.0, on_step=True, on_epoch=True)",
+        "train_loss",
+        None,
+    ),
+    "steps of training, epochs of validation": ("in_training(module, index): module.log('score', 1.0)", "score", None),
+}
 
-    doubt = "loss is logged in training alone: a search by it chooses what fits the training data best"
-    told = f"{doubt}; `metric` may name one of validation" if is_warned else None
-    assert baseline.record.counted_fits.describe_doubt(name) == told
+
+@pytest.mark.parametrize(("function", "metric", "doubt"), DOUBTS.values(), ids=DOUBTS)
+def test_a_score_of_training_alone_or_of_one_batch_is_warned_of(searched, function, metric, doubt):
+    _, baseline = searched(in_main("fit()", f"def {function}"), metric=metric, mode="min")
+
+    told = baseline.record.counted_fits.describe_doubt(metric)
+    assert told is None if doubt is None else told.startswith(f"{metric} {doubt}")
 
 
 FOLDS = "for fold in range(3): fit(2, Net(fold / 8))"

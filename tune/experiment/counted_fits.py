@@ -32,6 +32,8 @@ class CountedFits:
     """Where the metric is logged."""
     max_epochs: int | None = None
     """Of each of them; None where the program says nothing."""
+    is_of_last_batch: bool = False
+    """Whether the value is that of the last batch of an epoch alone, for it is logged with ``on_step``."""
 
     @property
     def is_mean(self) -> bool:
@@ -52,10 +54,13 @@ class CountedFits:
         return f"score: {metric}{of_fits}{outside}" if of_fits or outside else None
 
     def describe_doubt(self, metric: str) -> str | None:
-        """Return a warning where the score is measured on the test set, or in training alone; None where it is not.
+        """Return a warning where the score is of one batch, of the test set, or of training alone; else None.
 
-        A name such as ``train_loss`` says the second itself, and is warned of before anything is run.
+        A name such as ``train_loss`` says the last itself, and is warned of before anything is run.
         """
+        if self.is_of_last_batch:
+            what = f"{metric} is the value of the last batch of each epoch alone: it is logged for steps"
+            return f"{what}; `self.log(..., on_epoch=True)` logs the mean of an epoch"
         if self.stage == "train" and not is_of_training(metric):
             what = f"{metric} is logged in training alone: a search by it chooses what fits the training data best"
             return f"{what}; `metric` may name one of validation"
@@ -72,7 +77,7 @@ class CountedFits:
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``read_counted_fits`` reads."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "is_of_last_batch" or value}
 
 
 def read_counted_fits(data: object) -> CountedFits | None:
@@ -84,6 +89,14 @@ def read_counted_fits(data: object) -> CountedFits | None:
             "module": str(module),
             "stage": "train" | "val" | "validate" | "test" as stage,
             "max_epochs": None | int() as max_epochs,
+            **more,
         } if numbers and all(type(each) is int and each > 0 for each in numbers):
-            return CountedFits(numbers=tuple(numbers), n_fits=n_fits, module=module, stage=stage, max_epochs=max_epochs)
+            return CountedFits(
+                numbers=tuple(numbers),
+                n_fits=n_fits,
+                module=module,
+                stage=stage,
+                max_epochs=max_epochs,
+                is_of_last_batch=more.get("is_of_last_batch") is True,  # older records have none
+            )
     return None

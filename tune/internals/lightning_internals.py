@@ -137,19 +137,28 @@ def _wrap_sync(sync: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return replacement
 
 
-def _wrap_log(log: Callable[..., None], package: ModuleType) -> Callable[..., None]:
-    signature = inspect.signature(log)
+def is_logged_by_epoch(package: ModuleType, module: Any, on_epoch: bool | None) -> bool:
+    """Tell whether a call of ``LightningModule.log`` keeps a value for the epoch, not for the step alone.
+
+    ``on_epoch``: what it is given; None leaves it to the hook of the module that runs.
+    """
+    if on_epoch is not None:
+        return on_epoch
     connectors = f"{package.__name__}.trainer.connectors.logger_connector"
     levels = importlib.import_module(f"{connectors}.fx_validator")._FxValidator.functions  # noqa: SLF001 - the defaults
+    defaults = levels.get(module._current_fx_name) or {}  # noqa: SLF001 - what `log` itself goes by
+    return bool(defaults.get("default_on_epoch", False))
+
+
+def _wrap_log(log: Callable[..., None], package: ModuleType) -> Callable[..., None]:
+    signature = inspect.signature(log)
 
     @functools.wraps(log)
     def replacement(*args: Any, **given: Any) -> None:
         call = signature.bind(*args, **given)
         call.apply_defaults()
         said = call.arguments
-        defaults = levels.get(said["self"]._current_fx_name) or {}  # noqa: SLF001 - what `log` itself goes by
-        by_epoch = defaults.get("default_on_epoch", False) if said["on_epoch"] is None else said["on_epoch"]
-        if by_epoch and not said["rank_zero_only"]:
+        if is_logged_by_epoch(package, said["self"], said["on_epoch"]) and not said["rank_zero_only"]:
             said["sync_dist"] = True
         log(*call.args, **call.kwargs)
 

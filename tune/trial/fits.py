@@ -11,6 +11,7 @@ Weights are compared by their values, so it does not matter how they came: in on
 import contextlib
 import functools
 import hashlib
+import inspect
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from tune.errors import MetricError, did_you_mean, list_names
 from tune.experiment.counted_fits import OUTSIDE, CountedFits, FitsRule, Stage
 from tune.internals.private_apis import patch_attribute
+from tune.promotion.metric.metric import BY_STEP
 
 if TYPE_CHECKING:
     import torch
@@ -90,6 +92,8 @@ class FitSummary:
     """The names of Lightning's ``callback_metrics`` that were logged, by stage."""
     max_epochs: int | None
     """Of the Trainer as the program built it; None where it has no such bound."""
+    of_steps: frozenset[tuple[Stage, str]] = frozenset()
+    """The names that hold the value of an epoch's last batch, one of several: they were logged for steps alone."""
 
     def has_metric(self, metric: str) -> bool:
         """Return whether a metric is logged in any stage."""
@@ -128,12 +132,15 @@ def select_counted_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule 
             counted = logging[-1:]
         case _:
             counted = [number for number in alike if number not in gone_on_with]
+    chosen = fits[counted[-1] - 1]
+    stage = _stage_of(chosen, metric)
     return CountedFits(
         numbers=tuple(counted),
         n_fits=len(fits),
-        module=fits[counted[-1] - 1].module,
-        stage=_stage_of(fits[counted[-1] - 1], metric),
-        max_epochs=fits[counted[-1] - 1].max_epochs,
+        module=chosen.module,
+        stage=stage,
+        is_of_last_batch=(stage, metric) in chosen.of_steps,
+        max_epochs=chosen.max_epochs,
     )
 
 
@@ -172,6 +179,8 @@ class _LoggedFit:
     max_epochs: int | None
     goes_on_with: int | None = None
     logged: dict[Stage, set[str]] = field(default_factory=dict)
+    called: set[tuple[Stage, str]] = field(default_factory=set)
+    of_steps: set[tuple[Stage, str]] = field(default_factory=set)
 
 
 class FitLog:
@@ -207,6 +216,7 @@ class FitLog:
                 goes_on_with=fit.goes_on_with,
                 logged={stage: frozenset(names) for stage, names in fit.logged.items()},
                 max_epochs=fit.max_epochs,
+                of_steps=frozenset(fit.of_steps),
             )
             for fit in self._fits
         ]
@@ -255,12 +265,22 @@ class FitLog:
         if self._weights is not None and self._fits:
             self._weights.record_weights(self.current_fit, pl_module)
 
-    def add_logged_name(self, pl_module: Any, name: str) -> None:
-        """Take note of a name that a module logs, with the stage of its Trainer."""
+    def add_logged_name(self, pl_module: Any, name: str, find_step_name: Callable[[], str | None]) -> None:
+        """Take note of a name that a module logs, with the stage of its Trainer.
+
+        ``find_step_name``: returns the name under which the value of the last step is left; None: under none.
+        """
         trainer = getattr(pl_module, "_trainer", None)
-        if trainer is not None and not trainer.sanity_checking:
-            self._fresh.add((stage_of(trainer), name))
-            self._ever.add(name)
+        if trainer is None or trainer.sanity_checking:
+            return
+        stage = stage_of(trainer)
+        fit = self._fits[-1] if self._fits else None
+        if fit is not None and (stage, name) not in fit.called:
+            fit.called.add((stage, name))
+            if _has_several_batches(trainer, stage) and (step_name := find_step_name()) is not None:
+                fit.of_steps.add((stage, step_name))
+        self._fresh.add((stage, name))
+        self._ever.add(name)
 
     def end_stage(self, trainer: Any, stage: Stage) -> None:
         """Take note of what a stage that ends has logged, by its names in ``callback_metrics``."""
@@ -288,18 +308,37 @@ def stage_of(trainer: Any) -> Stage:
     return outside or ("val" if trainer.validating else "train")
 
 
+def _has_several_batches(trainer: Any, stage: Stage) -> bool:
+    """Tell whether an epoch of a stage has more than one batch."""
+    if stage == "train":
+        return bool(trainer.num_training_batches > 1)
+    n_batches = sum(trainer.num_test_batches if stage == "test" else trainer.num_val_batches)
+    return bool(n_batches > 1)
+
+
 @contextlib.contextmanager
 def record_logged_names(package: ModuleType, log: FitLog) -> Iterator[None]:
     """Let ``LightningModule.log`` note each name; ``log_dict`` and the ``log`` of callbacks call it."""
     module_class = package.LightningModule
-    with patch_attribute(module_class, "log", _wrap_log(module_class.log, log)):
+    with patch_attribute(module_class, "log", _wrap_log(module_class.log, log, package)):
         yield
 
 
-def _wrap_log(before: Callable[..., None], log: FitLog) -> Callable[..., None]:
+def _wrap_log(before: Callable[..., None], log: FitLog, package: ModuleType) -> Callable[..., None]:
+    signature = inspect.signature(before)
+
+    def find_step_name(call: inspect.BoundArguments) -> str | None:
+        """Return ``loss`` of a value that is kept for steps alone, ``loss_step`` of one for steps and epochs."""
+        from tune.internals.lightning_internals import is_logged_by_epoch  # it imports torch
+
+        said = call.arguments
+        if not is_logged_by_epoch(package, said["self"], said.get("on_epoch")):
+            return str(said["name"])
+        return f"{said['name']}{BY_STEP}" if said.get("on_step") else None
+
     @functools.wraps(before)
     def replacement(pl_module: Any, name: str, *args: Any, **given: Any) -> None:
         before(pl_module, name, *args, **given)
-        log.add_logged_name(pl_module, name)
+        log.add_logged_name(pl_module, name, lambda: find_step_name(signature.bind(pl_module, name, *args, **given)))
 
     return replacement

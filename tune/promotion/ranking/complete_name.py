@@ -57,10 +57,9 @@ def _is_name_of_any(name: str, program: Program, args: Sequence[str]) -> bool:
     wanted = list_words(name)
     n = len(wanted)
     findings = find_all(program)
-    names = (
-        *(way for option in find_options(program, args) for way in option.names),
-        *(way for each in (*findings.constants, *findings.refusals) for way in each.names),
-    )
+    names = [way for option in find_options(program, args) for way in option.names]
+    names += [way for constant in findings.constants for way in constant.names]
+    names += [way for refusal in findings.refusals for way in refusal.names]
     return any(list_words(way)[-n:] == wanted for way in names)
 
 
