@@ -221,8 +221,8 @@ def _suggest_float_written_short(words: tuple[str, ...], value: int) -> Suggesti
     Of 0 or 1 only an end like 0.7 says that it is a share. An int from 2 on gets whole numbers, as every int does.
     """
     if value > 0 and _is_weight_of_term(words, value) and not COUNTED & {*words}:
-        whole = IntRange(low=max(1, value // 10), high=min(value * 10, MAX_INT), log=True)
-        return Suggestion(_decades_around(1.0) if value == 1 else whole, "a tenth to ten times")
+        ints = IntRange(low=max(1, value // 10), high=min(value * 10, MAX_INT), log=True)
+        return Suggestion(_decades_around(1.0) if value == 1 else ints, "a tenth to ten times")
     suggestion = _suggest_share(words, value)
     held = None if suggestion is None else suggestion.dimension
     whole = isinstance(held, FloatRange) and not held.log and {held.low, held.high} <= {0, 1}
