@@ -80,7 +80,8 @@ def raise_in(text, folder):
     executor = Executor(take_snapshot(program, folder / "snapshot"), {})
     with pytest.raises(Exception) as caught, executor.import_program({}):  # noqa: PT011 - whatever it is
         pass
-    return caught.value, lambda error: create_failure(error, SimpleNamespace(program=program))
+    job = SimpleNamespace(program=program, folder=folder, own_folder=False)
+    return caught.value, lambda error: create_failure(error, job)
 
 
 def test_behind_a_cuda_error_that_tearing_down_raises_again_the_system_s_own_line_is_told(worker):
@@ -231,6 +232,19 @@ def test_a_program_that_waits_for_a_terminal_is_told_that_a_trial_has_none(tmp_p
 
     hint = "A trial has no terminal. Run the program without a search to debug it, or to type something in."
     assert create(error).hint == hint
+
+
+@pytest.mark.parametrize(("made", "is_told"), [("runs", True), ("runs/1", True), ("/", False)])
+def test_a_folder_that_another_run_of_the_program_made_is_told_with_the_way_to_one_of_its_own(
+    tmp_path, monkeypatch, made, is_told
+):
+    monkeypatch.chdir(tmp_path)
+    error, create = raise_in(f"import os\nos.makedirs({made!r}, exist_ok=True)\nos.makedirs({made!r})\n", tmp_path)
+
+    hint = (
+        "The run of the program before this one, or one beside it, has made it: with `--own-folder` each trial writes"
+    )
+    assert (create(error).hint or "").startswith(hint) is is_told
 
 
 def test_a_recursion_of_a_hundred_thousand_calls_is_written_as_its_innermost_frames(tmp_path):

@@ -119,7 +119,7 @@ def _show_written(screen: Screen, finished: "SearchResult") -> None:
     screen.print_prose(
         f"warning: the program writes into the working directory, and all trials share it: {written}", "yellow"
     )
-    screen.print_line("         `own_folder: true` keeps them apart", "yellow")
+    screen.print_line("         `--own-folder` keeps them apart (`own_folder: true` in a space file)", "yellow")
 
 
 def _is_our_output(path: Path) -> bool:

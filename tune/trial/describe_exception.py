@@ -108,6 +108,10 @@ CUDA_HINTS = {
 NO_TERMINAL = {"BdbQuit": "", "EOFError": "EOF when reading a line"}
 """How a debugger and ``input()`` end in a trial, whose standard input is empty: the exception, and what it says."""
 TERMINAL_HINT = "A trial has no terminal. Run the program without a search to debug it, or to type something in."
+MADE_BEFORE = (
+    "The run of the program before this one, or one beside it, has made it: with `--own-folder` each trial writes to a "
+    "folder of its own."
+)
 TRACKERS = ("mlflow", "wandb", "comet_ml", "trackio")
 """Packages that send what a program logs to a server."""
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
@@ -130,6 +134,13 @@ class ChildFailure(Exception):  # noqa: N818 - it carries the failure of another
         super().__init__(failure, trace)
         self.failure = failure
         self.trace = trace
+
+
+def _is_made_by_another_run(error: BaseException, job: Job) -> bool:
+    """Tell whether a path that is there, in the working directory that all trials share, was to be new."""
+    if not isinstance(error, FileExistsError) or job.own_folder or not isinstance(error.filename, str):
+        return False
+    return Path(job.folder, error.filename).is_relative_to(job.folder)
 
 
 def format_traceback(error: BaseException) -> str:
@@ -186,6 +197,7 @@ def create_failure(error: BaseException, job: Job) -> Failure:
     # What to do about a CUDA error whose own text does not say it
     cuda_hint = next((hint for what, hint in CUDA_HINTS.items() if what in message), None)
     hint = import_hint(error, beyond) or cuda_hint or _tracker_hint(error, beyond) or terminal_hint
+    hint = hint or (MADE_BEFORE if _is_made_by_another_run(error, job) else None)
     return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None, hint=hint)
 
 
