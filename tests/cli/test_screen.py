@@ -1,5 +1,7 @@
 """Tables and lines, whatever stands in them."""
 
+from dataclasses import replace
+
 import pytest
 from rich.table import Table
 
@@ -12,6 +14,7 @@ from tune.cli.terminal.screen import Screen, one_line
 from tune.cli.terminal.summary import show_end, show_space
 from tune.cluster.resources import Resources
 from tune.experiment.counted_fits import CountedFits
+from tune.experiment.records import read_record
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 
@@ -166,4 +169,18 @@ def test_a_score_on_the_test_set_is_warned_of(capfd):
     out = " ".join(capfd.readouterr().out.split())
     assert out.startswith(
         "score: test_loss, which Trainer.test alone logs warning: test_loss is logged in Trainer.test"
+    )
+
+
+def test_files_in_the_folder_that_trials_share_are_told_as_the_pre_flight_ends(tmp_path, capfd):
+    recorded = Recorded(tmp_path, "metric: Score/Val\nmode: max\nconstants:\n  LR: {uniform: [0.0, 1.0]}\n")
+    recorded.trial([0.5], "running")
+    baseline = read_record(recorded.paths.version("000,baseline"))
+    replace(baseline, wrote=["losses.csv", "out/model.pt"]).write_record(recorded.paths.version(baseline.version))
+    counted = CountedFits(numbers=(1,), n_fits=1, module="Net", stage="val", max_epochs=2)
+    SearchLines(Screen(), "Score/Val", recorded.paths).on_preflight(counted, None)
+
+    assert " ".join(capfd.readouterr().out.split()) == (
+        "warning: the program writes into the working directory, and all trials share it: losses.csv, out/model.pt; "
+        "`--own-folder` keeps them apart"
     )

@@ -1,8 +1,5 @@
 """What is told at the end of a search: what came of it, what was written, and the commands that come next."""
 
-import contextlib
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune.cli.parser import storage_option
@@ -75,7 +72,6 @@ def show_finished(screen: Screen, finished: "SearchResult", search: "Search", re
     screen.print_result(f"everything is in {display_path(paths.folder)}")
     if finished.freed.n_trials:
         screen.print_line(_describe_freed(finished.freed, space.settings.keep_checkpoints))
-    _show_written(screen, finished)
     _show_crowding(screen, finished, search)
     confirmed = _confirm_finished(screen, finished, search)
     if finished.fault is None:
@@ -109,24 +105,6 @@ def _confirm_finished(screen: Screen, finished: "SearchResult", search: "Search"
 
     screen.print_line()
     return confirm_search(screen, search.paths, finished.resources, confirm, finished.ends_at)
-
-
-def _show_written(screen: Screen, finished: "SearchResult") -> None:
-    wrote = finished.baseline.wrote if finished.baseline is not None else []
-    written = ", ".join(name for name in wrote if not _is_our_output(Path(name)))
-    if not written:
-        return
-    screen.print_prose(
-        f"warning: the program writes into the working directory, and all trials share it: {written}", "yellow"
-    )
-    screen.print_line("         `--own-folder` keeps them apart (`own_folder: true` in a space file)", "yellow")
-
-
-def _is_our_output(path: Path) -> bool:
-    """Tell whether a file is the one that this process's own output goes into."""
-    with contextlib.suppress(OSError):
-        return any(os.path.samestat(path.stat(), os.fstat(number)) for number in (1, 2))
-    return False
 
 
 def _show_crowding(screen: Screen, finished: "SearchResult", search: "Search") -> None:

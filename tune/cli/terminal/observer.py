@@ -1,12 +1,15 @@
 """What the user sees while trials run: a live view on a terminal, a line a trial elsewhere, nothing when quiet."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from tune.cli.terminal.screen import Screen, one_line
 from tune.cli.terminal.summary import TrialLines, show_dashboard
 from tune.cluster.resources import Resources
 from tune.experiment.counted_fits import CountedFits
+from tune.experiment.records import read_record
 from tune.experiment.trial_result import BASELINE, TrialResult
 from tune.paths import ExperimentPaths
 from tune.promotion.program import Program
@@ -14,6 +17,7 @@ from tune.results.hints.effect_hints import AlikeFinder
 from tune.search.controller_api import SearchListener
 from tune.search.devices.device_faults import MOST_FAULTS
 from tune.search.schedulers.trial_length import count_reports
+from tune.search.study.version_folders import version_name
 from tune.space.space import Space
 
 
@@ -24,6 +28,7 @@ class SearchLines(SearchListener):
         """``paths``: of the search whose trials' records are looked at; None: of none."""
         self._screen = screen
         self._metric = metric
+        self._paths = paths
         self._alike = None if paths is None else AlikeFinder(paths)
         self.told_devices: set[str] = set()
         """The GPUs that were told to have failed: ``host:device``. The hints at the end do not name them again."""
@@ -38,11 +43,18 @@ class SearchLines(SearchListener):
         self._screen.print_line(f"{share}: {why}")
 
     def on_preflight(self, counted: CountedFits, n_whole: int | None) -> None:
-        """Print which fits the score comes from, where a program has several, and a warning of one on the test set."""
+        """Print which fits the score comes from, where a program has several, and warnings of what was seen."""
         if (words := counted.describe_score(self._metric)) is not None:
             self._screen.print_line(words)
         if (doubt := counted.describe_doubt(self._metric)) is not None:
             self._screen.print_prose(f"warning: {doubt}", style="yellow")
+        baseline = None if self._paths is None else read_record(self._paths.version(version_name(BASELINE, {})))
+        written = [] if baseline is None else [name for name in baseline.wrote if not _is_our_output(Path(name))]
+        if written:
+            what = "the program writes into the working directory, and all trials share it"
+            self._screen.print_prose(
+                f"warning: {what}: {', '.join(written)}; `--own-folder` keeps them apart", style="yellow"
+            )
 
     def on_device_left_out(self, device: str, why: str) -> None:
         """Print that a GPU gets no trial any more."""
@@ -69,6 +81,13 @@ class SearchLines(SearchListener):
             return
         self._screen.print_prose(f"warning: {found.sentence}", style="yellow")
         self._alike = None
+
+
+def _is_our_output(path: Path) -> bool:
+    """Tell whether a file is the one that this process's own output goes into."""
+    with contextlib.suppress(OSError):
+        return any(os.path.samestat(path.stat(), os.fstat(number)) for number in (1, 2))
+    return False
 
 
 @contextlib.contextmanager
