@@ -29,7 +29,7 @@ FILES = {
         "make = argparse.ArgumentParser()\n"
         'make.add_argument("--epochs", type=int, default=3)\n'
         'make.add_argument("--fast", action="store_true")\n'
-        "print(Net(8), CONFIG, lr)\n"
+        "print(Net(8), sorted(CONFIG), lr)\n"
     ),
 }
 

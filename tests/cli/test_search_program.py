@@ -103,8 +103,8 @@ WRONG = {
         "'LRR' is not a constant of net.py\n"
         "  Did you mean 'LR' (0.001, line 2)?  `promotune constants net.py` lists them all.\n"
     ),
-    "net.py LRR BATCHSIZE": (
-        "'LRR', 'BATCHSIZE' are no constants of net.py\n"
+    "net.py LRR BATCH_SIZEE": (
+        "'LRR', 'BATCH_SIZEE' are no constants of net.py\n"
         "  Did you mean 'LR' (0.001, line 2), 'BATCH_SIZE' (64, line 3)?"
         "  `promotune constants net.py` lists them all.\n"
     ),

@@ -16,6 +16,7 @@ from tune.invocation import join_words
 from tune.promotion.checks.left_defaults import describe_left_default
 from tune.promotion.checks.outside_modules import check_not_outside
 from tune.promotion.checks.settings_readers import describe_settings_reader
+from tune.promotion.checks.unread_fields import correct_reads_of_fields
 from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant, ConstantScan, Site, UnnamedLiteral, UnsupportedConstant
 from tune.promotion.find.arguments import find_arguments, find_calls
@@ -157,9 +158,10 @@ def _scan_constants(project: Project) -> ConstantScan:
     order = {name: number for number, name in enumerate(project.surveys)}
     constants = [each for each in found if isinstance(each, Constant)]
     constants.sort(key=lambda each: (order[each.sites[0].source], each.sites[0].span))
+    read = list(correct_reads_of_fields(constants, project))
     refusals = [each for each in found if isinstance(each, UnsupportedConstant)]
     return ConstantScan(
-        tuple(add_holders(_add_place_to_shared_names(constants, refusals), project.surveys.values())),
+        tuple(add_holders(_add_place_to_shared_names(read, refusals), project.surveys.values())),
         tuple(refusals),
         tuple(each for each in found if isinstance(each, UnnamedLiteral)),
         find_value_flows(found_calls, project.surveys.values()),

@@ -99,7 +99,7 @@ def constant_warnings(promoted: Sequence[PromotedConstant]) -> tuple[str, ...]:
             if item.constant.is_replaced:
                 found.append(f"{item.where}: {item.key}: {REPLACED} ({item.constant.where})")
             continue
-        if item.constant.form is ConstantKind.VARIABLE and not item.constant.reads:
+        if item.constant.form in (ConstantKind.VARIABLE, ConstantKind.FIELD) and not item.constant.reads:
             found.append(f"{item.where}: {item.key}: nothing in the program reads it ({item.constant.where})")
         found += [f"{item.where}: {item.key}: {warning}" for warning in item.constant.warnings]
     return tuple(found)
