@@ -346,7 +346,7 @@ ERRORS = [
     (["LRR"], f"'LRR' is not a constant of net.py\n  Did you mean 'LR' (0.001, line 3)?  {LISTING}"),
     (["LR", "net.LR"], "'LR' and 'net.LR' are the same constant, net.py:3\n  Give one of them."),
     ([], f"promote takes the names of constants, got none\n  {LISTING}"),
-    (["--lr"], f"'--lr' is not an option of net.py\n  {LISTING}"),
+    (["--lr"], f"'--lr' is no option that a source of net.py declares\n  {LISTING}"),
     (["LR", "-o", "net.py/x.yaml"], "net.py/x.yaml: cannot be written: File exists\n  Give another -o FILE."),
     (
         ["LR", "--metric", "zorp"],

@@ -15,6 +15,7 @@ from tune.cli.terminal.summary import show_end, show_space
 from tune.cluster.resources import Resources
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.records import read_record
+from tune.promotion.checks.program_checks import DataLoaderWorkers
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 
@@ -172,15 +173,24 @@ def test_a_score_on_the_test_set_is_warned_of(capfd):
     )
 
 
-def test_files_in_the_folder_that_trials_share_are_told_as_the_pre_flight_ends(tmp_path, capfd):
+SHARED = "the program writes into the working directory, and all trials share it: losses.csv, out/model.pt; "
+CROWDED = " DataLoader workers, and a trial has 2 CPU cores: 2 would do"
+SEEN = {
+    "files": ({"wrote": ["losses.csv", "out/model.pt"]}, f"warning: {SHARED}`--own-folder` keeps them apart"),
+    "workers": ({"n_workers": 64}, f"warning: net.py:3: 64{CROWDED}"),
+    "other workers than the source tells": ({"n_workers": 8}, f"warning: the program: 8{CROWDED}"),
+    "fewer workers than the source tells": ({"n_workers": 0}, ""),
+}
+
+
+@pytest.mark.parametrize(("record", "told"), SEEN.values(), ids=SEEN)
+def test_what_the_pre_flight_has_seen_is_told_as_it_ends(tmp_path, capfd, record, told):
     recorded = Recorded(tmp_path, "metric: Score/Val\nmode: max\nconstants:\n  LR: {uniform: [0.0, 1.0]}\n")
     recorded.trial([0.5], "running")
-    baseline = read_record(recorded.paths.version("000,baseline"))
-    replace(baseline, wrote=["losses.csv", "out/model.pt"]).write_record(recorded.paths.version(baseline.version))
+    version = recorded.paths.version("000,baseline")
+    replace(read_record(version), **record).write_record(version)
     counted = CountedFits(numbers=(1,), n_fits=1, module="Net", stage="val", max_epochs=2)
-    SearchLines(Screen(), "Score/Val", recorded.paths).on_preflight(counted, None)
+    workers = DataLoaderWorkers(number=64, where="net.py:3")
+    SearchLines(Screen(), "Score/Val", recorded.paths, workers, 2).on_preflight(counted, None)
 
-    assert " ".join(capfd.readouterr().out.split()) == (
-        "warning: the program writes into the working directory, and all trials share it: losses.csv, out/model.pt; "
-        "`--own-folder` keeps them apart"
-    )
+    assert " ".join(capfd.readouterr().out.split()) == told

@@ -343,6 +343,14 @@ def test_the_range_of_an_option_without_a_default_is_asked_for(folder, capfd):
     )
 
 
+@pytest.mark.parametrize("word", ["lr", "--lr"])
+def test_the_command_that_asks_for_a_range_has_the_name_once_also_where_a_short_one_was_written(folder, capfd, word):
+    write_program(folder, "none", SCRIPT.replace("default=1e-3", "default=None"))
+
+    assert main(["none.py", word, "--args", "FOLDER --data DATA"]) == 2
+    assert capfd.readouterr().err.endswith("  Write: promotune none.py --args 'FOLDER --data DATA' --lr=LOW..HIGH\n")
+
+
 def test_an_option_with_one_dash_is_named_as_the_program_has_it(folder):
     short = "import argparse\nmake = argparse.ArgumentParser()\nmake.add_argument('-lr', '-l', default=0.1)\n"
     write_program(folder, "short", short)
@@ -504,6 +512,18 @@ NEEDED = {
     ),
     "config files of its own": (f"{CLI_NET}LightningCLI(Net, parser_kwargs=KNOWN)\n", "fit"),
     "words of its own": (f"{CLI_NET}LightningCLI(Net, args=['fit'])\n", ""),
+    "a parameter that is None": (
+        f"{CLI_NET}def main(args=None):\n    LightningCLI(Net, args=args, parser_kwargs=KNOWN)\nmain()\n",
+        "fit",
+    ),
+    "a keyword that is None": (
+        f"{CLI_NET}def main(*, args=None):\n    LightningCLI(Net, args=args, parser_kwargs=KNOWN)\nmain()\n",
+        "fit",
+    ),
+    "a parameter without a default": (
+        f"{CLI_NET}def main(args, more=None):\n    LightningCLI(Net, args=args, parser_kwargs=KNOWN)\nmain([])\n",
+        "",
+    ),
 }
 
 

@@ -64,14 +64,17 @@ def test_an_option_is_found_with_its_default(program_of, text, name, value):
             PARSER + "parser.add_argument('--lr')",
             "--LR",
             (
-                "x.yaml:3: '--LR' is not an option of train.py\n"
+                "x.yaml:3: '--LR' is no option that a source of train.py declares\n"
                 "  Did you mean '--lr'?  `promotune constants train.py` lists them all."
             ),
         ),
         (
             "LR = 1",
             "lr=",
-            "x.yaml:3: 'lr=' is not an option of train.py\n  `promotune constants train.py` lists them all.",
+            (
+                "x.yaml:3: 'lr=' is no option that a source of train.py declares\n"
+                "  `promotune constants train.py` lists them all."
+            ),
         ),
     ],
 )

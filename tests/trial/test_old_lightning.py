@@ -37,6 +37,10 @@ trainer.fit(LitModel(), dl)
 CASES = {
     "add_argparse_args": ({"before": "parser = pl.Trainer.add_argparse_args(ArgumentParser())"}, "options of your own"),
     "from_argparse_args": ({"before": "trainer = pl.Trainer.from_argparse_args(None)"}, "options of your own"),
+    ".add_argparse_args": (
+        {"before": "parser = type('Data', (pl.LightningDataModule,), {}).add_argparse_args(ArgumentParser())"},
+        "options of your own",
+    ),
     "gpus": ({"arguments": "gpus=1, max_epochs=1"}, "accelerator='gpu', devices=..."),
     "accelerator='ddp'": ({"arguments": "accelerator='ddp', max_epochs=1"}, "strategy='ddp'"),
     "training_epoch_end": ({"method": "def training_epoch_end(self, outputs): pass"}, "`on_train_epoch_end(self)`"),

@@ -18,7 +18,7 @@ from tune.experiment.lock import lock_experiment
 from tune.experiment.preflight_failure import NEVER_BEGAN, remove_untrained_search
 from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, claim_experiment
-from tune.promotion.checks.program_checks import core_shortage_warnings, program_warnings
+from tune.promotion.checks.program_checks import program_warnings
 from tune.promotion.checks.rate_finders import rate_finder_warnings
 from tune.promotion.checks.replaced_processes import process_warnings
 from tune.promotion.checks.space_checks import baseline_doubts, metric_doubts, space_warnings
@@ -71,13 +71,12 @@ def run_plan(
     told += rate_finder_warnings(plan.program, plan.space.args)
     resources = plan.resources
     processes = process_warnings(plan.program, plan.space.shape, settings.trainer, resources.workers_per_trial)
-    crowded = core_shortage_warnings(plan.workers, plan.resources.cpus_per_trial)
     costs = [told for word, told in CHECKPOINTS_COST.items() if word == settings.checkpoints]
     searched = {item.key: item.constant for item in plan.promoted}
     filled = filled_field_warnings(plan.program, searched, plan.space.args)
     doubts = (*filled, *metric_doubts(plan.space.metric), *unmet)
     warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *doubts, *told]
-    warnings += [*processes, *crowded, *costs]
+    warnings += [*processes, *costs]
     for warning in warnings:
         screen.print_prose(f"warning: {warning}", style="yellow")
     if drafted is not None and drafted.is_asked:

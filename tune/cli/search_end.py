@@ -20,7 +20,6 @@ from tune.experiment.open import open_experiment
 from tune.experiment.trial_result import BASELINE
 from tune.invocation import this_command
 from tune.paths import ExperimentPaths, display_path
-from tune.promotion.checks.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
 from tune.results.confirm.confirmation import read_confirmation
 from tune.results.failure_groups import group_failures
 from tune.results.hints.find_hints import DeviceFault, Hint, find_hints
@@ -72,7 +71,6 @@ def show_finished(screen: Screen, finished: "SearchResult", search: "Search", re
     screen.print_result(f"everything is in {display_path(paths.folder)}")
     if finished.freed.n_trials:
         screen.print_line(_describe_freed(finished.freed, space.settings.keep_checkpoints))
-    _show_crowding(screen, finished, search)
     confirmed = _confirm_finished(screen, finished, search)
     if finished.fault is None:
         report.write_and_show(len(finished.outcomes))
@@ -105,16 +103,6 @@ def _confirm_finished(screen: Screen, finished: "SearchResult", search: "Search"
 
     screen.print_line()
     return confirm_search(screen, search.paths, finished.resources, confirm, finished.ends_at)
-
-
-def _show_crowding(screen: Screen, finished: "SearchResult", search: "Search") -> None:
-    """Warn of DataLoader workers that only running the program could tell of."""
-    held = DataLoaderWorkers(
-        number=finished.baseline.n_workers if finished.baseline is not None else 0, where="the program"
-    )
-    if most_workers(search.program, search.promoted, search.space.shape).number < held.number:
-        for warning in core_shortage_warnings(held, finished.resources.cpus_per_trial):
-            screen.print_prose(f"warning: {warning}", "yellow")
 
 
 def show_next(screen: Screen, finished: "SearchResult", search: "Search", best: "TrialResult | None") -> None:

@@ -66,7 +66,7 @@ def run(given: argparse.Namespace) -> int:
     if missing:
         is_told = metric is not None and is_found_by_a_run(metric) and not metric.rivals
         found = ["--metric", metric.name] if metric is not None and is_told else []
-        raise _tell(missing, given, found)
+        raise _tell(missing, given, request, found)
     assert metric is not None
     from tune.cli.run_plan import run_plan  # what only a search needs: a mistake in a name is told before
     from tune.search.search_plan import prepare_search
@@ -184,7 +184,9 @@ def _is_run_needed(given: argparse.Namespace, request: PromoteRequest) -> bool:
     return given.metric is None and find_metric_in_source(request) is None
 
 
-def _tell(missing: Sequence[Missing], given: argparse.Namespace, found: Sequence[str]) -> OptionError:
+def _tell(
+    missing: Sequence[Missing], given: argparse.Namespace, request: PromoteRequest, found: Sequence[str]
+) -> OptionError:
     """Return the one message that asks for all that the search has to be told; ``found`` spares it a second run."""
     width = max(len(words) for _, words in missing)
     told = [f"{words:<{width}}  {what}" for what, words in missing]
@@ -192,7 +194,9 @@ def _tell(missing: Sequence[Missing], given: argparse.Namespace, found: Sequence
     given_words = (
         without_option(given.words, "--args") if any(each.startswith("--args ") for each in named) else given.words
     )
-    command = join_words([*(word for word in given_words if split_range(word).name.rstrip("=") not in named), *found])
+    asked = {word.word for name, word in request.written.items() if name.rstrip("=") in named}  # perhaps a short name
+    asked |= {word for word in given_words if split_range(word).name.rstrip("=") in named}
+    command = join_words([*(word for word in given_words if word not in asked), *found])
     words = " ".join(words for _, words in missing)
     what = f"the search has to be told {len(missing)} thing{'s' if len(missing) > 1 else ''} more"
     return OptionError(given.program, what, "\n  ".join([*told, f"Write: {this_command()} {command} {words}"]))

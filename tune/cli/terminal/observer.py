@@ -1,17 +1,20 @@
 """What the user sees while trials run: a live view on a terminal, a line a trial elsewhere, nothing when quiet."""
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tune.cli.terminal.screen import Screen, one_line
 from tune.cli.terminal.summary import TrialLines, show_dashboard
 from tune.cluster.resources import Resources
 from tune.experiment.counted_fits import CountedFits
-from tune.experiment.records import read_record
+from tune.experiment.records import TrialRecord, read_record
 from tune.experiment.trial_result import BASELINE, TrialResult
 from tune.paths import ExperimentPaths
+from tune.promotion.checks.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
 from tune.promotion.program import Program
 from tune.results.hints.effect_hints import AlikeFinder
 from tune.search.controller_api import SearchListener
@@ -20,12 +23,26 @@ from tune.search.schedulers.trial_length import count_reports
 from tune.search.study.version_folders import version_name
 from tune.space.space import Space
 
+NO_WORKERS = DataLoaderWorkers(number=0, where="")
+
 
 class SearchLines(SearchListener):
     """Prints what is found out while a search runs."""
 
-    def __init__(self, screen: Screen, metric: str, paths: ExperimentPaths | None) -> None:
-        """``paths``: of the search whose trials' records are looked at; None: of none."""
+    def __init__(
+        self,
+        screen: Screen,
+        metric: str,
+        paths: ExperimentPaths | None,
+        workers: DataLoaderWorkers = NO_WORKERS,
+        n_cores: float = math.inf,
+    ) -> None:
+        """``paths``: of the search whose trials' records are looked at; None: of none.
+
+        ``workers``: of DataLoaders, as the source tells; ``n_cores``: of a trial.
+        """
+        self._workers = workers
+        self._n_cores = n_cores
         self._screen = screen
         self._metric = metric
         self._paths = paths
@@ -49,12 +66,19 @@ class SearchLines(SearchListener):
         if (doubt := counted.describe_doubt(self._metric)) is not None:
             self._screen.print_prose(f"warning: {doubt}", style="yellow")
         baseline = None if self._paths is None else read_record(self._paths.version(version_name(BASELINE, {})))
-        written = [] if baseline is None else [name for name in baseline.wrote if not _is_our_output(Path(name))]
+        for warning in () if baseline is None else self._find_warnings(baseline):
+            self._screen.print_prose(f"warning: {warning}", style="yellow")
+
+    def _find_warnings(self, baseline: TrialRecord) -> Iterator[str]:
+        """Yield what the pre-flight has seen that other trials suffer from."""
+        written = ", ".join(name for name in baseline.wrote if not _is_our_output(Path(name)))
         if written:
-            what = "the program writes into the working directory, and all trials share it"
-            self._screen.print_prose(
-                f"warning: {what}: {', '.join(written)}; `--own-folder` keeps them apart", style="yellow"
-            )
+            what = f"the program writes into the working directory, and all trials share it: {written}"
+            yield f"{what}; `--own-folder` keeps them apart"
+        workers = DataLoaderWorkers(number=baseline.n_workers, where=self._workers.where)
+        if workers.number != self._workers.number:  # the source does not show where that is said
+            workers = replace(workers, where="the program")
+        yield from core_shortage_warnings(workers, self._n_cores)
 
     def on_device_left_out(self, device: str, why: str) -> None:
         """Print that a GPU gets no trial any more."""
@@ -110,7 +134,8 @@ def observe_search(
     ``counted``: the fits that the score comes from, as an earlier driver found them. ``steers``: the experiment that
     keys steer; None: none do.
     """
-    found = SearchLines(screen, space.metric, steers)
+    workers = most_workers(program, shape=space.shape)
+    found = SearchLines(screen, space.metric, steers, workers, resources.cpus_per_trial)
     if not screen.shows_live_view:
         yield found, TrialLines(screen, space.mode, n_trials, before)
         return

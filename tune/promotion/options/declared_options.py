@@ -83,7 +83,7 @@ def find_option(
     listing = suggest_listing(program, args)
     near = did_you_mean(name, [way for option in options for way in option.names])
     hint = listing if near is None else f"Did you mean {near!r}?  {listing}"
-    raise ConstantError(where, f"{name!r} is not an option of {program.source.name}", hint)
+    raise ConstantError(where, f"{name!r} is no option that a source of {program.source.name} declares", hint)
 
 
 def _find_hydra_options(program: Program, args: Sequence[str]) -> Iterator[Option]:

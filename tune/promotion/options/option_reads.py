@@ -260,3 +260,22 @@ def _reads_otherwise(project: Project) -> bool:
         for survey in project.surveys.values()
         for node in ast.walk(survey.source.tree)
     )
+
+
+def reads_command_line(called: CallSite) -> bool:
+    """Tell whether a LightningCLI reads the command line: its ``args`` are left out, None, or a parameter that is."""
+    given = next((each.value for each in called.node.keywords if each.arg == "args"), None)
+    if given is None or _is_none(given):
+        return True
+    function = called.scope.function
+    if function is None or not isinstance(given, ast.Name):
+        return False
+    arguments = function.args
+    positional = [each.arg for each in (*arguments.posonlyargs, *arguments.args)]
+    defaults = dict(zip(reversed(positional), reversed(arguments.defaults), strict=False))
+    named = zip((each.arg for each in arguments.kwonlyargs), arguments.kw_defaults, strict=True)
+    return _is_none({**defaults, **dict(named)}.get(given.id))
+
+
+def _is_none(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None

@@ -25,7 +25,7 @@ from tune.promotion.options.fire_components import (
     find_required_parameters,
 )
 from tune.promotion.options.option import Option, OptionParser
-from tune.promotion.options.option_reads import may_be_executed
+from tune.promotion.options.option_reads import may_be_executed, reads_command_line
 from tune.promotion.options.parser_defaults import is_add_argument
 from tune.promotion.program import Program
 
@@ -227,9 +227,7 @@ def _words_of_cli(called: CallSite, survey: ModuleScan, project: Project) -> Ite
     Where it can do without, the file is proposed if it is the only one.
     """
     takes_command = _takes_a_command(called, survey, project)
-    reads_words = is_lightning_cli(called, survey, project) and "args" not in {
-        each.arg for each in called.node.keywords
-    }
+    reads_words = is_lightning_cli(called, survey, project) and reads_command_line(called)
     if not (takes_command or reads_words):
         return
     files = _find_configs(project.program)
@@ -346,7 +344,7 @@ def _takes_a_command(called: CallSite, survey: ModuleScan, project: Project) -> 
     is_named = (dotted_path(called.node.func) or "").rpartition(".")[2] == "LightningCLI"
     if not is_named and not is_lightning_cli(called, survey, project):
         return False
-    if "args" in keywords or _is_false(keywords.get("run")):
+    if _is_false(keywords.get("run")) or not reads_command_line(called):
         return False
     meaning = project.resolve_name(dotted_path(called.node.func) or "", survey)
     calls = ast.walk(meaning.node) if isinstance(meaning, ProjectSymbol) else ()
