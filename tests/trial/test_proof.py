@@ -58,6 +58,26 @@ def test_a_parameter_that_is_in_force_in_each_call_passes(worker, programs, call
         }
 
 
+OLD = "class Old(Net):\n    def __init__(self, n, depth=3):\n        super().__init__(n)\n\n"
+BUILT = {
+    "never": ("Net(2)", "never built an object of Old"),
+    "in an arm that is not taken": ("Old(2) if HIDDEN < 0 else Net(2)", "never built an object of Old"),
+    "once": ("[Old][0](2)", None),
+    "by a class below": ("type('Older', (Old,), {})(2)", None),
+}
+
+
+@pytest.mark.parametrize(("call", "told"), BUILT.values(), ids=BUILT)
+def test_a_parameter_of_a_class_that_is_never_built_fails_the_trial(worker, programs, call, told):
+    text = program(programs, call).replace("class Scripted", OLD + "class Scripted", 1)
+    trial = worker("scripted", text, promoted=["Old.depth"], max_epochs=1).run(**{"Old.depth": 5})
+
+    if told is None:
+        assert trial.record.failure is None
+    else:
+        assert f"Old.depth is not in force: the program trained and {told}" in trial.record.failure.message
+
+
 def test_of_several_places_one_alone_may_be_searched(worker, programs):
     text = program(programs, "nn.Sequential(Net(2, width=4), nn.Linear(1, 2), Net(2, width=8))")
     line = next(number for number, each in enumerate(text.splitlines(), 1) if "width=4" in each)

@@ -69,7 +69,7 @@ class _Promotion(ast.NodeTransformer):
         """Have a function tell what its promoted parameters hold, each time that it is called."""
         heard = [
             ast.copy_location(_build_parameter_check(key, parameter.arg), node.body[0])
-            for parameter, default in _find_defaults(node.args)
+            for parameter, default in find_defaults(node.args)
             if (key := self._keys.get((Span.from_node(default), None))) is not None and SINGLE not in key
         ]
         visited: Any = self.generic_visit(node)
@@ -127,7 +127,7 @@ class _Promotion(ast.NodeTransformer):
         return [ast.copy_location(statement, node) for statement in statements]
 
 
-def _find_defaults(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
+def find_defaults(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
     """Yield the parameters that have a default."""
     positional = [*arguments.posonlyargs, *arguments.args]
     yield from zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True)

@@ -31,6 +31,8 @@ class PromotedValues(Mapping[str, Value]):
         """Of such a key an option that its place does not know, with what Python says of it."""
         self._objects: dict[str, Any] = {}  # what these names stand for
         self.taken = dict.fromkeys(self._values, 0)
+        self.called: set[str] = set()
+        """The promoted parameters whose functions were called, in this process."""
         self.displaced: dict[str, Any] = {}
         """What a promoted parameter was given in its place, by a call that no look at the source could find."""
         self.modules: list[ModuleType] = []
@@ -50,6 +52,7 @@ class PromotedValues(Mapping[str, Value]):
         """Hear what a parameter holds as its function begins."""
         if key not in self._values:
             return
+        self.called.add(key)
         ours = self.find_expected(key)
         if not is_expected_value(value, ours) or (
             key in self.starred and isinstance(ours, float) and value is not ours

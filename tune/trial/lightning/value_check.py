@@ -10,7 +10,8 @@ from types import ModuleType
 from typing import Any
 
 from tune.errors import ProgramError, did_you_mean
-from tune.promotion.constant import Constant, ConstantKind
+from tune.promotion.constant import Constant, ConstantKind, Span
+from tune.promotion.execute import SINGLE, find_defaults
 from tune.promotion.program import Program
 from tune.promotion.promoted_values import PromotedValues, is_expected_value
 from tune.space.dimensions import Value, canonical_name
@@ -66,6 +67,14 @@ class PromotedValueCheck:
                 raise ProgramError(
                     constant.where,
                     f"{key} was not put in force: the program trained and never executed this place",
+                    "Take it out of the space, or search the constant that the program does use.",
+                )
+            is_watched = SINGLE not in key and key not in self._in_force.called
+            built = _find_constructed_class(constant, self._program) if is_watched else None
+            if built is not None:
+                raise ProgramError(
+                    constant.where,
+                    f"{key} is not in force: the program trained and never built an object of {built}",
                     "Take it out of the space, or search the constant that the program does use.",
                 )
             self._verify_options(key, constant)
@@ -168,3 +177,21 @@ def _resolve_attribute(held: Any, names: list[str]) -> Any:
         else:
             held = found
     return held
+
+
+def _find_constructed_class(constant: Constant, program: Program) -> str | None:
+    """Return the class whose constructor has a constant as its one parameter's default; None where none does.
+
+    Other functions may be called in processes of their own: those of a DataLoader.
+    """
+    if constant.form is not ConstantKind.PARAMETER or len(constant.sites) > 1:
+        return None
+    (site,) = constant.sites
+    for node in ast.walk(program.sources[site.source].tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for function in node.body:
+            defaults = find_defaults(function.args) if isinstance(function, ast.FunctionDef) else ()
+            if any(Span.from_node(default) == site.span for _, default in defaults):
+                return node.name if getattr(function, "name", "") == "__init__" else None
+    return None
