@@ -194,3 +194,18 @@ def test_what_the_pre_flight_has_seen_is_told_as_it_ends(tmp_path, capfd, record
     SearchLines(Screen(), "Score/Val", recorded.paths, workers, 2).on_preflight(counted, None)
 
     assert " ".join(capfd.readouterr().out.split()) == told
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ((1, 2), "score: the mean of val_acc over 2 fits of Net\n"),
+        ((3, 4), "score: the mean of val_acc over the fits 3 and 4 of 4 (Net)\n"),
+        ((1, 2, 4), "score: the mean of val_acc over the fits 1, 2 and 4 of 4 (Net)\n"),
+    ],
+)
+def test_which_fits_the_mean_is_of_is_told_where_others_do_not_count(capfd, numbers, told):
+    counted = CountedFits(numbers=numbers, n_fits=max(numbers), module="Net", stage="val", max_epochs=2)
+    SearchLines(Screen(), "val_acc", None).on_preflight(counted, None)
+
+    assert capfd.readouterr().out == told

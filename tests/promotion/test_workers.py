@@ -2,7 +2,12 @@
 
 import pytest
 
-from tune.promotion.checks.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
+from tune.promotion.checks.program_checks import (
+    DataLoaderWorkers,
+    core_shortage_warnings,
+    most_workers,
+    validation_limit_doubts,
+)
 from tune.promotion.resolve import resolve_constants
 from tune.space.space import Script
 from tune.space.space_file import read_space
@@ -142,3 +147,25 @@ def test_options_in_one_line_are_not_taken_for_each_other(program_of):
     space.write_text('script: train.py\nmetric: m\nmode: max\nconstants: {"--batch": {choice: [16, 64]}}\n')
 
     assert most_workers(program, resolve_constants(read_space(space), program)).number == 1
+
+
+LIMITED = "import pytorch_lightning as pl\nBATCH_SIZE = 8\npl.Trainer(max_epochs=2{})\n"
+
+
+@pytest.mark.parametrize(
+    ("own", "trainer", "key", "is_told"),
+    [
+        ("", {"limit_val_batches": 2}, "BATCH_SIZE", True),
+        (", limit_val_batches=2", {}, "--batch-size", True),
+        (", limit_val_batches=2", {}, "data.bs=", True),
+        (", limit_val_batches=2", {"limit_val_batches": 1.0}, "BATCH_SIZE", False),
+        (", limit_val_batches=0.5", {}, "BATCH_SIZE", False),
+        ("", {"limit_val_batches": 0}, "BATCH_SIZE", False),
+        ("", {"limit_train_batches": 2}, "BATCH_SIZE", False),
+        ("", {"limit_val_batches": 2}, "LR", False),
+    ],
+)
+def test_a_number_of_batches_of_a_searched_size_is_no_fixed_part_of_the_data(program_of, own, trainer, key, is_told):
+    told = validation_limit_doubts(["LR", key], trainer, program_of(LIMITED.format(own)))
+
+    assert told == () if not is_told else told[0].startswith(f"limit_val_batches counts batches, and {key} is searched")

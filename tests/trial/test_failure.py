@@ -73,14 +73,14 @@ RAISED_BY_LIGHTNING = {  # how it raises while it handles the program's error; w
 }
 
 
-def raise_in(text, folder):
+def raise_in(text, folder, *, own_folder=False):
     """Execute a program; return the error that it raises, and what makes a failure of an error."""
     (folder / "p.py").write_text(text)
     program = find_program(folder / "p.py")
     executor = Executor(take_snapshot(program, folder / "snapshot"), {})
     with pytest.raises(Exception) as caught, executor.import_program({}):  # noqa: PT011 - whatever it is
         pass
-    job = SimpleNamespace(program=program, folder=folder, own_folder=False)
+    job = SimpleNamespace(program=program, folder=folder, own_folder=own_folder)
     return caught.value, lambda error: create_failure(error, job)
 
 
@@ -244,6 +244,19 @@ def test_a_folder_that_another_run_of_the_program_made_is_told_with_the_way_to_o
     hint = (
         "The run of the program before this one, or one beside it, has made it: with `--own-folder` each trial writes"
     )
+    assert (create(error).hint or "").startswith(hint) is is_told
+
+
+@pytest.mark.parametrize(
+    ("own_folder", "name", "is_told"), [(True, "a.json", True), (True, "b.json", False), (False, "b.json", False)]
+)
+def test_a_file_that_a_folder_of_its_own_lacks_is_told_with_that(tmp_path, monkeypatch, own_folder, name, is_told):
+    (tmp_path / "a.json").touch()
+    (tmp_path / "files").mkdir()
+    monkeypatch.chdir(tmp_path / "files")
+    error, create = raise_in(f"open({name!r})\n", tmp_path, own_folder=own_folder)
+
+    hint = "It lies where the search was started: with `--own-folder` a trial starts in a folder of its own. "
     assert (create(error).hint or "").startswith(hint) is is_told
 
 

@@ -18,7 +18,7 @@ from tune.experiment.lock import lock_experiment
 from tune.experiment.preflight_failure import NEVER_BEGAN, remove_untrained_search
 from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, claim_experiment
-from tune.promotion.checks.program_checks import program_warnings
+from tune.promotion.checks.program_checks import program_warnings, validation_limit_doubts
 from tune.promotion.checks.rate_finders import rate_finder_warnings
 from tune.promotion.checks.replaced_processes import process_warnings
 from tune.promotion.checks.space_checks import baseline_doubts, metric_doubts, space_warnings
@@ -74,7 +74,8 @@ def run_plan(
     costs = [told for word, told in CHECKPOINTS_COST.items() if word == settings.checkpoints]
     searched = {item.key: item.constant for item in plan.promoted}
     filled = filled_field_warnings(plan.program, searched, plan.space.args)
-    doubts = (*filled, *metric_doubts(plan.space.metric), *unmet)
+    limited = validation_limit_doubts(searched, settings.trainer, plan.program)
+    doubts = (*filled, *metric_doubts(plan.space.metric), *limited, *unmet)
     warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *doubts, *told]
     warnings += [*processes, *costs]
     for warning in warnings:

@@ -48,7 +48,11 @@ class CountedFits:
     def describe_score(self, metric: str) -> str | None:
         """Return where the score comes from, in words; None where a program fits once and validates within."""
         if self.is_mean:
-            return f"score: the mean of {metric} over {len(self.numbers)} fits of {self.module}"
+            *first, last = map(str, self.numbers)
+            fits = f"{len(self.numbers)} fits of {self.module}"
+            if len(self.numbers) < self.n_fits:
+                fits = f"the fits {', '.join(first)} and {last} of {self.n_fits} ({self.module})"
+            return f"score: the mean of {metric} over {fits}"
         of_fits = f" of fit {self.numbers[0]} of {self.n_fits} ({self.module})" if self.n_fits > 1 else ""
         outside = f", which Trainer.{self.stage} alone logs" if self.stage in OUTSIDE else ""
         return f"score: {metric}{of_fits}{outside}" if of_fits or outside else None

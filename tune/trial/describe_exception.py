@@ -112,6 +112,10 @@ MADE_BEFORE = (
     "The run of the program before this one, or one beside it, has made it: with `--own-folder` each trial writes to a "
     "folder of its own."
 )
+LEFT_BEHIND = (
+    "It lies where the search was started: with `--own-folder` a trial starts in a folder of its own. "
+    "Name it by an absolute path, or leave that option out."
+)
 TRACKERS = ("mlflow", "wandb", "comet_ml", "trackio")
 """Packages that send what a program logs to a server."""
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
@@ -136,11 +140,15 @@ class ChildFailure(Exception):  # noqa: N818 - it carries the failure of another
         self.trace = trace
 
 
-def _is_made_by_another_run(error: BaseException, job: Job) -> bool:
-    """Tell whether a path that is there, in the working directory that all trials share, was to be new."""
-    if not isinstance(error, FileExistsError) or job.own_folder or not isinstance(error.filename, str):
-        return False
-    return Path(job.folder, error.filename).is_relative_to(job.folder)
+def _folder_hint(error: BaseException, job: Job) -> str | None:
+    """Return what to do about a path in the folder that trials share: it was to be new, or is not in their own."""
+    if not isinstance(error, OSError) or not isinstance(error.filename, str):
+        return None
+    path = Path(job.folder, error.filename)
+    if isinstance(error, FileExistsError) and not job.own_folder and path.is_relative_to(job.folder):
+        return MADE_BEFORE
+    is_left = job.own_folder and not Path(error.filename).is_absolute() and path.exists()
+    return LEFT_BEHIND if isinstance(error, FileNotFoundError) and is_left else None
 
 
 def format_traceback(error: BaseException) -> str:
@@ -197,7 +205,7 @@ def create_failure(error: BaseException, job: Job) -> Failure:
     # What to do about a CUDA error whose own text does not say it
     cuda_hint = next((hint for what, hint in CUDA_HINTS.items() if what in message), None)
     hint = import_hint(error, beyond) or cuda_hint or _tracker_hint(error, beyond) or terminal_hint
-    hint = hint or (MADE_BEFORE if _is_made_by_another_run(error, job) else None)
+    hint = hint or _folder_hint(error, job)
     return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None, hint=hint)
 
 

@@ -3,7 +3,7 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,14 @@ from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program, Source
 from tune.promotion.resolve import PromotedConstant
-from tune.space.dimensions import extreme_values, is_int
+from tune.space.dimensions import Value, extreme_values, is_int
 from tune.space.space import Script, Shape
+from tune.space.suggest_range import words_of
 
 BUILDERS = frozenset({OptionParser.HYDRA, OptionParser.LIGHTNING_CLI})
 """What may build an object from a config, with values that no call in the source passes."""
 LAST_WORD = re.compile(r"[A-Za-z]\w*(?=\W*$)")
+LIMIT = "limit_val_batches"
 NAMES = frozenset({"num_workers", "n_workers", "workers"})
 """The last word of what programs call them: ``DataLoader.num_workers``, ``NUM_WORKERS``, ``--workers``."""
 
@@ -56,6 +58,20 @@ def core_shortage_warnings(workers: DataLoaderWorkers, n_cores: float) -> tuple[
     enough = max(1, int(n_cores))
     cores = f"{n_cores:g} CPU core{'s' if n_cores != 1 else ''}"
     return (f"{workers.where}: {workers.number} DataLoader workers, and a trial has {cores}: {enough} would do",)
+
+
+def validation_limit_doubts(keys: Iterable[str], trainer: Mapping[str, Value], program: Program) -> tuple[str, ...]:
+    """Return a warning where a number of batches, of a size that is searched, is all that trials are judged on.
+
+    ``keys``: of the constants that are searched; ``trainer``: arguments that win over the program's own.
+    """
+    sizes = [key for key in keys if {"batch", "size"} <= {*words_of(key)} or "bs" in words_of(key)]
+    own = next((each.value for each in find_constants(program) if each.name == f"Trainer.{LIMIT}"), None)
+    limit = trainer.get(LIMIT, own)
+    if not sizes or not is_int(limit) or limit < 1:
+        return ()
+    what = f"{LIMIT} counts batches, and {sizes[0]} is searched: with another size of validation's batches trials are"
+    return (f"{what} judged on another part of the data; leave it out, or search no size of batches",)
 
 
 def _find_workers(
