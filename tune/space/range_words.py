@@ -17,6 +17,7 @@ from tune.space.dimensions import (
     is_same_value,
 )
 from tune.space.parse_dimension import MAX_INT, as_number, parse_scalar
+from tune.space.suggest_range import suggest_range
 
 BETWEEN = ".."
 """Stands between the two ends of a range; both are included."""
@@ -168,7 +169,8 @@ class _Reader:
             hint = "The low end comes first." if low > high else "Write another end, or leave it out."
             self._refuse_range(text, 0, f"the low end must be below the high one, got {first} and {last}", hint)
         is_wide = low > 0 and high / low >= WIDE
-        is_log = is_wide if suggested is None else isinstance(suggested, Choice) or suggested.log
+        scale = suggest_range(name, low).dimension if suggested is None and low > 0 else suggested
+        is_log = (is_wide and suggested is None) or isinstance(scale, Choice) or (scale is not None and scale.log)
         if is_log and low <= 0:
             least = "1" if is_int(low) and is_int(high) else f"{high / 1000:g}"
             what = f"{name} is searched by orders of magnitude, and {first} has none"
