@@ -112,7 +112,7 @@ def test_a_search_of_an_option_that_is_replaced_is_warned_of(program_of, tmp_pat
     promoted = resolve_constants(read_space(path), program)
 
     told = "configure_optimizers alone reads it, and the given `optimizer` replaces that"
-    (warning,) = constant_warnings(promoted)
+    (warning,) = constant_warnings(promoted, program)
     assert warning.endswith(f"s.yaml:5: --model.rate: {told} (train.py:5)")
     assert [is_never_read(item.constant) for item in promoted] == [True, False]
     assert describe_unread(promoted[0].constant) == told

@@ -3,6 +3,8 @@
 import pytest
 
 from tune.promotion.find_constants import find_constants
+from tune.promotion.resolve import constant_warnings, resolve_constants
+from tune.space.space_file import read_space
 
 HELD = "HP = {'lr': 0.1, 'width': 8}\n"
 NET = "class Net:\n    def __init__(self, hp):\n        self.hp = hp\n        print(hp['width'])\n"
@@ -69,3 +71,17 @@ def test_a_field_that_nothing_reads_has_no_reads(program_of, text):
 @pytest.mark.parametrize("text", READ.values(), ids=READ)
 def test_a_field_that_something_may_read_has_reads(program_of, text):
     assert reads_of_lr(program_of(text)) != ()
+
+
+def test_a_search_of_one_is_warned_of_with_what_the_program_reads_in_its_place(program_of, tmp_path):
+    text = (
+        f"{HELD}def train(learning_rate=0.2, width=3):\n    print(learning_rate, width)\ntrain()\nprint(HP['width'])\n"
+    )
+    program = program_of(text)
+    path = tmp_path / "s.yaml"
+    constants = "constants: {\"HP['lr']\": {uniform: [0.1, 0.2]}, \"HP['width']\": {choice: [2, 4]}}\n"
+    path.write_text(f"script: train.py\nmetric: x\nmode: min\n{constants}")
+
+    (warning,) = constant_warnings(resolve_constants(read_space(path), program), program)
+    told = "nothing in the program reads it (train.py:1); of its kind it reads train.learning_rate (0.2, train.py:2)"
+    assert warning.endswith(f"s.yaml:4: HP['lr']: {told}")

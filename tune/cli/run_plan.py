@@ -76,7 +76,7 @@ def run_plan(
     filled = filled_field_warnings(plan.program, searched, plan.space.args)
     limited = validation_limit_doubts(searched, settings.trainer, plan.program)
     doubts = (*filled, *metric_doubts(plan.space.metric), *limited, *unmet)
-    warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *doubts, *told]
+    warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted, plan.program), *doubts, *told]
     warnings += [*processes, *costs]
     for warning in warnings:
         screen.print_prose(f"warning: {warning}", style="yellow")

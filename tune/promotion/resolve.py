@@ -7,11 +7,18 @@ from typing import assert_never
 from tune.errors import ConstantError, SpaceError
 from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find_constants import check_together, find_constant, find_constants
+from tune.promotion.find_constants import (
+    check_together,
+    find_constant,
+    find_constants,
+    last_word_of,
+    shortest_names,
+)
 from tune.promotion.options.declared_options import find_option, find_options
 from tune.promotion.options.option import REPLACED, Option, OptionParser
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
+from tune.promotion.ranking.spellings import find_other_spellings
 from tune.promotion.symbols import holds_symbols
 from tune.space.conditions import is_same_yaml_value
 from tune.space.dimensions import (
@@ -29,6 +36,8 @@ from tune.space.dimensions import (
 from tune.space.space import Script, Space
 
 INT_KIND = {"uniform": "randint", "quniform": "qrandint", "loguniform": "lograndint"}
+MOST_NAMED = 3
+"""Constants that a warning names."""
 FLOAT_KIND = {"randint": "quniform", "qrandint": "quniform", "lograndint": "loguniform"}
 
 
@@ -91,7 +100,7 @@ def baseline_value(item: PromotedConstant, trained: Mapping[str, Value]) -> Valu
     return held if isinstance(item.value, Unknown) or not is_same_yaml_value(held, item.value) else item.value
 
 
-def constant_warnings(promoted: Sequence[PromotedConstant]) -> tuple[str, ...]:
+def constant_warnings(promoted: Sequence[PromotedConstant], program: Program) -> tuple[str, ...]:
     """Return warnings about constants that are legal, and may not do what a search wants."""
     found: list[str] = []
     for item in promoted:
@@ -100,9 +109,21 @@ def constant_warnings(promoted: Sequence[PromotedConstant]) -> tuple[str, ...]:
                 found.append(f"{item.where}: {item.key}: {REPLACED} ({item.constant.where})")
             continue
         if item.constant.form in (ConstantKind.VARIABLE, ConstantKind.FIELD) and not item.constant.reads:
-            found.append(f"{item.where}: {item.key}: nothing in the program reads it ({item.constant.where})")
+            unread = f"{item.where}: {item.key}: nothing in the program reads it ({item.constant.where})"
+            others = _find_read_ones_of_its_kind(item, program)
+            found.append(f"{unread}; of its kind it reads {', '.join(others)}" if others else unread)
         found += [f"{item.where}: {item.key}: {warning}" for warning in item.constant.warnings]
     return tuple(found)
+
+
+def _find_read_ones_of_its_kind(item: PromotedConstant, program: Program) -> list[str]:
+    """Return other constants under a usual name of the same hyperparameter that the program reads, a few of them."""
+    word = last_word_of(item.key)
+    words = {word, *find_other_spellings(word)}
+    named = ((each, name) for each, name in shortest_names(program).items() if each.reads and each != item.constant)
+    return [f"{name} ({each.value!r}, {each.where})" for each, name in named if last_word_of(name) in words][
+        :MOST_NAMED
+    ]
 
 
 def _find_option_in_force(key: str, space: Space, program: Program, where: str) -> Option | None:

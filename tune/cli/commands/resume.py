@@ -29,6 +29,7 @@ from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.checks.program_checks import most_workers
 from tune.promotion.checks.space_checks import check_feasible, space_warnings
+from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, constant_warnings, hardcoded_values, resolve_constants
 from tune.promotion.snapshot import Snapshot, check_root
 from tune.search.search_plan import count_trials
@@ -144,6 +145,7 @@ def _resume_experiment(
             SpaceEdit(
                 before=before, after=space, promoted_before=resolve_constants(before, program), promoted=promoted
             ),
+            program,
             where,
         )
         experiment = open_experiment(str(paths.folder), paths.folder.parent)
@@ -222,13 +224,15 @@ def _resolve_constants(space: Space, before: Space, snapshot: Snapshot) -> tuple
         raise type(error)(error.where, what, hint) from error
 
 
-def _apply_edited_space(screen: Screen, paths: ExperimentPaths, edit: "SpaceEdit", where: str) -> None:
+def _apply_edited_space(
+    screen: Screen, paths: ExperimentPaths, edit: "SpaceEdit", program: Program, where: str
+) -> None:
     """Take the edited space, and say what it changes; nothing is written where it cannot be taken."""
     from tune.search.study.edit_space import find_kept_trials
 
     kept = find_kept_trials(edit, paths)
     _check_trials(where, edit.after, kept.n_kept)
-    for warning in (*space_warnings(edit.promoted), *constant_warnings(edit.promoted)):
+    for warning in (*space_warnings(edit.promoted), *constant_warnings(edit.promoted, program)):
         screen.print_prose(f"warning: {warning}", style="yellow")
     if settings := describe_changes(edit.before.settings, edit.after.settings):
         screen.print_line(f"changed: {', '.join(settings)}")
