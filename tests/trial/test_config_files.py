@@ -284,6 +284,30 @@ def test_a_text_that_stands_many_times_is_looked_up_once(tmp_path, monkeypatch):
     assert sorted(looked_up) == sorted(set(looked_up))
 
 
+@pytest.mark.parametrize(
+    ("more", "args", "files"),
+    [
+        ("", ["--config", "b.yaml"], ["b.yaml"]),
+        ("", ["--config=b.yaml"], ["b.yaml"]),
+        ("", ["-c", "b.yaml"], ["b.yaml"]),
+        ("", [], ["a.yaml"]),
+        ("", ["--lr", "0.1"], ["a.yaml"]),
+        (", action='append'", ["--config", "b.yaml"], ["b.yaml", "a.yaml"]),
+    ],
+)
+def test_a_config_file_that_is_the_default_of_an_option_is_not_read_where_another_one_is_given(
+    tmp_path, monkeypatch, more, args, files
+):
+    for name in ("pyproject.toml", "a.yaml", "b.yaml"):
+        (tmp_path / name).touch()
+    text = f"import argparse\np = argparse.ArgumentParser()\np.add_argument('--config', '-c', default='a.yaml'{more})\n"
+    (tmp_path / "train.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+
+    found = read_files.read_config_files(find_program(tmp_path / "train.py"), args)
+    assert [path.name for path in found] == files
+
+
 def test_what_the_program_writes_is_no_config_file(tmp_path, monkeypatch):
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "metrics.json").write_text('{"loss": 0.5}')

@@ -54,7 +54,7 @@ def read_config_files(program: Program, args: Sequence[str] = ()) -> tuple[Path,
     texts = [(word.rpartition("=")[2], program.path) for word in args]
     copies = set[str]()  # the names of files that the program writes
     for source in program.sources.values():
-        found_texts, written = _find_texts(source, program)
+        found_texts, written = _find_texts(source, program, args)
         texts += [(text, source.path) for text in found_texts]
         copies |= {PurePath(text).name for text in written}
     named = list(dict.fromkeys(texts))  # a large project says most of its texts many times
@@ -235,17 +235,32 @@ def _reads_any_name(node: ast.AST, loaded: set[str]) -> bool:
             return False
 
 
-def _find_texts(source: Source, program: Program) -> tuple[list[str], list[str]]:
-    """Return the texts of a source, and those that name a file which it writes."""
+def _find_texts(source: Source, program: Program, args: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the texts of a source, but of defaults that ``args`` replace, and those that name a file it writes."""
     nodes = list(ast.walk(source.tree))
+    replaced = _find_replaced_defaults(nodes, args) if args else set[int]()
     written = _find_written(nodes, lambda name: _is_named_elsewhere(name, source.path, program))
     found: tuple[list[str], list[str]] = [], []
-    for node in nodes:
+    for node in (each for each in nodes if id(each) not in replaced):
         texts = found[id(node) in written]
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             texts.append(node.value)
         elif isinstance(node, ast.BinOp | ast.Call) and len(parts := _path_parts(node)) > 1:
             texts.append("/".join(parts))
+    return found
+
+
+def _find_replaced_defaults(nodes: Sequence[ast.AST], args: Sequence[str]) -> set[int]:
+    """Return the ``id`` of what stands in the default of an option of argparse's that ``args`` give another value."""
+    given = {word.partition("=")[0] for word in args}
+    found: set[int] = set()
+    for node in nodes:
+        match node:
+            case ast.Call(func=ast.Attribute(attr="add_argument"), args=names, keywords=keywords):
+                said = {each.arg: each.value for each in keywords}
+                is_given = any(isinstance(name, ast.Constant) and name.value in given for name in names)
+                if is_given and "default" in said and not {"nargs", "action"} & said.keys():
+                    found |= {id(each) for each in ast.walk(said["default"])}
     return found
 
 
