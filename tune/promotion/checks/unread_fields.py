@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tune.promotion.constant import Constant, ConstantKind
+from tune.promotion.find.module_scan import ModuleScan
 from tune.promotion.find.project import Project
 from tune.promotion.find.usages import FIELD_ATTRIBUTES, TELLING
 
@@ -25,20 +26,78 @@ BY_KEY = frozenset({"get", "pop", "setdefault"})
 MOST_NAMES = 20
 """Names that one holder is followed through; past them a field counts as read."""
 
+Parents = dict[ast.AST, ast.AST]
+"""What each node of a file stands in."""
+
 
 def correct_reads_of_fields(constants: Iterable[Constant], project: Project) -> Iterator[Constant]:
     """Yield the constants; a field that no text names has reads where something may read any field, and none else."""
+    index = _NameIndex(project)
     holders: dict[tuple[str, ...], str | None] = {}
     for each in constants:
         path = _split_field(each)
         if path and _stands_once(path[-1], each, project):
             if path[:-1] not in holders:
-                uses = _HolderUses(path[0], path[1:-1], project)
+                uses = _HolderUses(path[0], path[1:-1], index)
                 holders[path[:-1]] = _find_read_of_any_name(project) or uses.find_whole_read()
             place = holders[path[:-1]]
             yield replace(each, reads=() if place is None else each.reads or (place,))
         else:
             yield each
+
+
+class _NameIndex:
+    """Where a project reads names, what stands around each of them, and its functions; files are walked when asked."""
+
+    def __init__(self, project: Project) -> None:
+        self._surveys = project.surveys.values()
+        self._parents: dict[int, Parents] = {}
+        """What each node of a file stands in, by the ``id`` of the file's survey."""
+
+    def _find_parents(self, survey: ModuleScan) -> Parents:
+        if id(survey) not in self._parents:
+            nodes = ast.walk(survey.source.tree)
+            self._parents[id(survey)] = {child: node for node in nodes for child in ast.iter_child_nodes(node)}
+        return self._parents[id(survey)]
+
+    def _find_readers(self, name: str) -> Iterator[tuple[ModuleScan, Parents]]:
+        """Yield the files that read a name, or an attribute of this name, with their nodes."""
+        for survey in self._surveys:
+            if name in survey.name_reads or name in survey.attribute_reads:
+                yield survey, self._find_parents(survey)
+
+    def find_loads(self, name: str) -> Iterator[tuple[str, ast.expr, Parents]]:
+        """Yield where a name, or an attribute of this name, is read: the place, the node, and what nodes stand in."""
+        for survey, parents in self._find_readers(name):
+            for node in parents:
+                match node:
+                    case ast.Name(id=read, ctx=ast.Load()) | ast.Attribute(attr=read, ctx=ast.Load()) if read == name:
+                        yield survey.place_of_line(node.lineno), node, parents
+
+    def find_functions(self, name: str) -> Iterator[tuple[ast.FunctionDef, bool]]:
+        """Yield what a call of a name may execute, each with whether it gets an object first."""
+        raw = name.encode()
+        for survey in self._surveys:
+            for node, owner in self._find_parents(survey).items() if raw in survey.source.raw else ():
+                owner_name = owner.name if isinstance(owner, ast.ClassDef) else None
+                if not isinstance(node, ast.FunctionDef):
+                    continue
+                if node.name == name or (node.name, owner_name) == ("__init__", name):
+                    yield node, owner_name is not None
+
+    def find_other_names(self, name: str) -> set[str]:
+        """Return the names that imports give to what has a name, and those that are declared to be of a class."""
+        aliases = (alias for survey in self._surveys for node in survey.imports for alias in node.names)
+        found = {alias.asname for alias in aliases if alias.name.rpartition(".")[2] == name and alias.asname}
+        for _, parents in self._find_readers(name):
+            for node in parents:
+                match node:
+                    case (
+                        ast.arg(arg=other, annotation=ast.expr() as annotation)
+                        | ast.AnnAssign(target=ast.Name(id=other) | ast.Attribute(attr=other), annotation=annotation)
+                    ) if any(isinstance(each, ast.Name) and each.id == name for each in ast.walk(annotation)):
+                        found.add(other)
+        return found
 
 
 def _find_read_of_any_name(project: Project) -> str | None:
@@ -72,50 +131,32 @@ def _stands_once(key: str, constant: Constant, project: Project) -> bool:
 class _HolderUses:
     """What a program does with a dict, or with the objects of a class."""
 
-    def __init__(self, base: str, sections: Sequence[str], project: Project) -> None:
+    def __init__(self, base: str, sections: Sequence[str], index: _NameIndex) -> None:
         """``sections``: the keys between the holder and its field: each part that holds the field is followed, too."""
-        self._names = {base}
+        self._base = base
         self._sections = frozenset(sections)
-        self._surveys = project.surveys.values()
-        self._bases = {base}  # a class is called for its objects
+        self._index = index
+        self._names: set[str] = set()
 
     def find_whole_read(self) -> str | None:
         """Return the place that may read a field without a text that names it; None where none does."""
+        self._names = {self._base}
         done: set[str] = set()
-        while not done >= self._names:
-            done |= self._names
-            for survey in self._surveys:
-                node = self._find_whole_read_in(survey.source.tree, is_traceable=len(done) <= MOST_NAMES)
-                if node is not None:
-                    return survey.place_of_line(node.lineno)
+        while waiting := self._names - done:
+            done |= waiting
+            for name in sorted(waiting):
+                self._names |= self._index.find_other_names(name)
+                for place, node, parents in self._index.find_loads(name):
+                    if len(done) > MOST_NAMES or not self._is_harmless(node, parents):
+                        return place
         return None
 
-    def _find_whole_read_in(self, tree: ast.Module, *, is_traceable: bool) -> ast.expr | None:
-        parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
-        for node in ast.walk(tree):
-            match node:
-                case ast.alias(name=name, asname=str(other)) if name.rpartition(".")[2] in self._names:
-                    self._names.add(other)
-                case ast.arg(arg=name, annotation=ast.expr() as annotation) if self._names_class(annotation):
-                    self._names.add(name)
-                case ast.AnnAssign(target=target, annotation=annotation) if self._names_class(annotation):
-                    self._add_target(target)
-                case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name, ctx=ast.Load()) if (
-                    name in self._names and not (is_traceable and self._is_harmless(node, parents))
-                ):
-                    return node
-        return None
-
-    def _names_class(self, annotation: ast.expr) -> bool:
-        return any(isinstance(each, ast.Name) and each.id in self._bases for each in ast.walk(annotation))
-
-    def _is_harmless(self, node: ast.expr, parents: dict[ast.AST, ast.AST]) -> bool:
+    def _is_harmless(self, node: ast.expr, parents: Parents) -> bool:
         """Tell whether a use reads no field but one that it names; what gets the holder is followed, too."""
         parent = parents[node]
         match parent:
             case ast.Call(func=function) if function is node:  # the class, for an object of it
-                name = node.id if isinstance(node, ast.Name) else ""
-                return name in self._bases and self._is_harmless(parent, parents)
+                return isinstance(node, ast.Name) and node.id == self._base and self._is_harmless(parent, parents)
             case ast.Attribute(attr=name) if name in self._sections:
                 return self._is_harmless(parent, parents)
             case ast.Attribute():
@@ -131,7 +172,7 @@ class _HolderUses:
             case _:
                 return self._is_passed_on(node, parent, parents)
 
-    def _is_passed_on(self, node: ast.expr, parent: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    def _is_passed_on(self, node: ast.expr, parent: ast.AST, parents: Parents) -> bool:
         """Tell whether names get the holder, and nothing else does; they are followed."""
         match parent:
             case ast.Assign(targets=targets):
@@ -165,7 +206,7 @@ class _HolderUses:
         if name in KEPT:
             self._names |= HPARAMS
             return True
-        found = [each for survey in self._surveys for each in _find_definitions(name, survey.source.tree)]
+        found = list(self._index.find_functions(name))
         parameters = [_parameter_at(place, node, is_method=is_method) for node, is_method in found]
         self._names.update(each for each in parameters if each is not None)
         return bool(found) and None not in parameters
@@ -181,28 +222,12 @@ def _reads_one_attribute(node: ast.Attribute, above: ast.AST, sections: Collecti
     return isinstance(key, ast.Constant) and key.value not in sections
 
 
-def _is_annotation(node: ast.expr, parents: dict[ast.AST, ast.AST]) -> bool:
+def _is_annotation(node: ast.expr, parents: Parents) -> bool:
     """Tell whether a name stands in the annotation of a parameter or a variable: ``cfg: Config | None``."""
     here: ast.AST = node
     while isinstance(above := parents.get(here), ast.expr):
         here = above
     return isinstance(above, ast.arg) or (isinstance(above, ast.AnnAssign) and above.annotation is here)
-
-
-def _find_definitions(name: str, tree: ast.Module) -> Iterator[tuple[ast.FunctionDef, bool]]:
-    """Yield the functions that a call of a name may execute, and whether they get an object first."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.ClassDef(name=other, body=body) if other == name:
-                yield from ((each, True) for each in _functions_in(body) if each.name == "__init__")
-            case ast.ClassDef(body=body):
-                yield from ((each, True) for each in _functions_in(body) if each.name == name)
-            case ast.Module(body=body) | ast.If(body=body):
-                yield from ((each, False) for each in _functions_in(body) if each.name == name)
-
-
-def _functions_in(body: Sequence[ast.stmt]) -> Iterator[ast.FunctionDef]:
-    return (each for each in body if isinstance(each, ast.FunctionDef))
 
 
 def _parameter_at(place: int | str, function: ast.FunctionDef, *, is_method: bool) -> str | None:
