@@ -76,6 +76,19 @@ def test_the_best_values_are_shown_as_the_program_has_them(tmp_path, capfd):
     assert row.rstrip() == "SIZES      (8, 8)      (16, 16)"
 
 
+def test_a_value_that_no_source_tells_has_its_row_too_where_the_baseline_is_best(tmp_path, capfd):
+    text = "metric: Loss\nmode: min\nconstants:\n  SIZE: {randint: [1, 9]}\n"
+    source = "import os\nSIZE = 8 if os.environ else 4\nMAX_EPOCHS = 1\n"
+    recorded = Recorded(tmp_path, text, program="sized", source=source)
+    for score in (0.5, 1.0):
+        recorded.trial([score])
+    promoted = resolve_constants(recorded.space, find_program(recorded.space.program))
+
+    show_end(Screen(), recorded.ledger.trial_results, recorded.space, promoted)
+    row = next(line for line in capfd.readouterr().out.splitlines() if line.startswith("SIZE"))
+    assert row.count("8 if os.environ else 4") == 2
+
+
 def test_a_failures_line_holds_nothing_of_an_escape_code():
     assert one_line("\x1b[31mred\x1b[0m is\ttoo\nmuch\x07") == "red is too much"
 

@@ -174,11 +174,7 @@ def show_end(
     trained = {} if baseline is None else baseline.values
     screen.print_table(
         ("constant", "hardcoded", "best"),
-        [
-            (item.key, format_value(baseline_value(item, trained)), _best_value(item, best))
-            for item in promoted
-            if not isinstance(item.value, Unknown) or item.key in {**trained, **best.values}
-        ],
+        [(item.key, format_value(baseline_value(item, trained)), _best_value(item, best)) for item in promoted],
     )
     screen.print_line()
     return best
@@ -193,8 +189,10 @@ def baseline_failure(outcomes: Sequence[TrialResult]) -> str | None:
 
 
 def _best_value(item: PromotedConstant, best: TrialResult) -> str:
-    """Return a constant of the best trial; the ledger makes lists of tuples."""
-    return format_value(restore_value(item.dimension, best.values[item.key])) if item.key in best.values else INACTIVE
+    """Return a constant of the best trial; the ledger makes lists of tuples, and lacks a value that no source tells."""
+    if item.key in best.values:
+        return format_value(restore_value(item.dimension, best.values[item.key]))
+    return format_value(item.value) if best.is_baseline and isinstance(item.value, Unknown) else INACTIVE
 
 
 def show_front(screen: Screen, outcomes: Sequence[TrialResult], space: Space) -> None:
