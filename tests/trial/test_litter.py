@@ -92,7 +92,7 @@ def test_each_of_several_seeds_has_a_folder_of_its_own(worker, programs):
 
 
 def test_a_file_that_the_command_s_own_output_goes_into_is_none_of_the_program(tmp_path):
-    look = "from pathlib import Path; from tune.cli.search_end import _is_our_output as ours"
+    look = "from pathlib import Path; from tune.cli.terminal.observer import _is_our_output as ours"
     tell = "import sys; sys.exit(str([ours(Path(name)) for name in ('out.txt', 'x.txt', 'gone')]))"
     (tmp_path / "x.txt").touch()
 
